@@ -1,0 +1,1 @@
+//! One table row per configuration key, and typed views of it.

@@ -1,0 +1,1 @@
+//! The controller's decisions: partition and replica state machines, election, deletion.

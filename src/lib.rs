@@ -1,0 +1,1 @@
+//! Klamm, the broker for Kafka clusters that live on ZooKeeper.

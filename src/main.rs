@@ -1,0 +1,3 @@
+//! Picks the server or a tool.
+
+fn main() {}

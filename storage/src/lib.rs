@@ -1,0 +1,1 @@
+//! Record batches, segments, indexes, logs: Kafka's data directory.

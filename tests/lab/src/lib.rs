@@ -1,0 +1,1 @@
+//! What black-box tests share: Java Kafka and foreign clients in a cache outside the tree, ports, processes.

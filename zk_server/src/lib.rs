@@ -1,0 +1,1 @@
+//! The embedded single-node ZooKeeper for the quickstart and the tests.
