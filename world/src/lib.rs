@@ -10,6 +10,6 @@ pub mod mem;
 pub mod real;
 
 pub use clock::{Clock, SystemClock};
-pub use disk::{Disk, DiskFile, Entry, Metadata};
-pub use mem::MemDisk;
+pub use disk::{DirLock, Disk, DiskFile, Entry, Metadata, Space};
+pub use mem::{MemDisk, Unsynced};
 pub use real::RealDisk;
