@@ -1,1 +1,3 @@
 //! Klamm, the broker for Kafka clusters that live on ZooKeeper.
+
+pub mod zk;
