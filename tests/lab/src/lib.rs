@@ -7,6 +7,7 @@
 #![allow(clippy::disallowed_methods, reason = "black-box tests run on the machine: its files, processes and clock")]
 
 mod cache;
+mod driver;
 mod java_broker;
 mod klamm;
 mod maven;
@@ -18,6 +19,7 @@ mod reaper;
 mod wait;
 mod zookeeper;
 
+pub use driver::Driver;
 pub use java_broker::JavaBroker;
 pub use klamm::{Klamm, KlammOptions};
 pub use maven::{KafkaVersion, ZooKeeperVersion, kafka, kafka_clients_jar, kafka_message_definitions, zookeeper};

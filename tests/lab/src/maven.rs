@@ -44,6 +44,8 @@ const KAFKA_3_9: &[&str] = &[
 ];
 const KAFKA_2_4: &[&str] = &["org.apache.kafka:kafka_2.12:2.4.1", "org.slf4j:slf4j-simple:1.7.30"];
 
+const JUNIT: &[&str] = &["org.junit.jupiter:junit-jupiter:5.11.4", "org.junit.platform:junit-platform-launcher:1.11.4"];
+
 /// The directory of a Kafka release's jars, for a class path that ends in `/*`: broker, tools and clients.
 pub fn kafka(version: KafkaVersion) -> PathBuf {
     match version {
@@ -85,6 +87,11 @@ pub fn zookeeper(version: ZooKeeperVersion) -> PathBuf {
             jars("zookeeper-3.9.4", &["org.apache.zookeeper:zookeeper:3.9.4", EXTRA[0], EXTRA[1]])
         }
     }
+}
+
+/// JUnit 5 with its launcher.
+pub(crate) fn junit() -> PathBuf {
+    jars("junit-5", JUNIT)
 }
 
 /// What is missing when a JDK's command is.
