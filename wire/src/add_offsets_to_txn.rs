@@ -1,0 +1,35 @@
+//! AddOffsetsToTxn (key 25).
+
+use wire_derive::Message;
+
+use crate::Str;
+
+/// Asks for AddOffsetsToTxn.
+#[derive(Message, Debug, Clone, PartialEq)]
+#[message(request, key = 25, versions = "0-4", flexible = "3+", response = AddOffsetsToTxnResponse)]
+pub struct AddOffsetsToTxnRequest {
+    /// The transactional id.
+    #[field(versions = "0+")]
+    pub transactional_id: Str,
+    /// The producer id.
+    #[field(versions = "0+")]
+    pub producer_id: i64,
+    /// The producer epoch.
+    #[field(versions = "0+")]
+    pub producer_epoch: i16,
+    /// The group id.
+    #[field(versions = "0+")]
+    pub group_id: Str,
+}
+
+/// Answers [`AddOffsetsToTxnRequest`].
+#[derive(Message, Debug, Clone, PartialEq)]
+#[message(response, key = 25, versions = "0-4", flexible = "3+")]
+pub struct AddOffsetsToTxnResponse {
+    /// The throttle time, in milliseconds.
+    #[field(versions = "0+")]
+    pub throttle_time_ms: i32,
+    /// The error code.
+    #[field(versions = "0+")]
+    pub error_code: i16,
+}
