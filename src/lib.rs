@@ -1,3 +1,4 @@
 //! Klamm, the broker for Kafka clusters that live on ZooKeeper.
 
+pub mod group;
 pub mod zk;

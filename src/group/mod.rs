@@ -1,0 +1,5 @@
+//! The group coordinator: consumer groups (the classic protocol) and their offsets in `__consumer_offsets`.
+//!
+//! In reading order: [`core`] decides.
+
+pub mod core;
