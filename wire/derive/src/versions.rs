@@ -26,7 +26,7 @@ impl Versions {
             (0, None) => None,
             (_, None) => Some(quote!(number >= #first)),
             (0, Some(last)) => Some(quote!(number <= #last)),
-            (_, Some(last)) => Some(quote!((number >= #first && number <= #last))),
+            (_, Some(last)) => Some(quote!((#first..=#last).contains(&number))),
         }
     }
 }

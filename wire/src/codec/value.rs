@@ -97,7 +97,7 @@ impl Value for TopicId {
 
     #[inline]
     fn read(reader: &mut Reader<'_>, _: Version) -> Result<Self, DecodeError> {
-        reader.array().map(|bytes| TopicId(bytes))
+        reader.array().map(TopicId)
     }
 
     #[inline]
