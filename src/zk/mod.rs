@@ -22,6 +22,7 @@ mod events;
 pub mod fake;
 mod jute;
 mod link;
+pub mod registration;
 mod session;
 mod settings;
 mod supervisor;

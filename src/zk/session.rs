@@ -47,12 +47,6 @@ pub enum ConnectError {
         /// Of the last attempt.
         last_problem: String,
     },
-    /// A setting that Klamm does not have yet.
-    #[error("{key}=true is not supported yet: Klamm talks to ZooKeeper in the clear and with open ACLs")]
-    NotBuilt {
-        /// The configuration key.
-        key: &'static str,
-    },
     /// The chroot is missing and could not be made.
     #[error("the chroot of zookeeper.connect could not be created")]
     Chroot(#[source] ZkError),
@@ -61,7 +55,6 @@ pub enum ConnectError {
 impl ZkSession {
     /// Opens a session, waits for it at most the connection timeout, and creates the chroot when it is missing.
     pub async fn connect(settings: ZkSettings) -> Result<Arc<ZkSession>, ConnectError> {
-        refuse_what_is_not_built(&settings)?;
         let session = ZkSession::start(settings);
         let within = session.link.settings.connection_timeout;
         match timeout(within, session.establish()).await {
@@ -309,14 +302,6 @@ impl ZkSession {
             OpResult::Created(path) => Ok(OpResult::Created(self.below_chroot(asked, &path)?)),
             other => Ok(other),
         }
-    }
-}
-
-fn refuse_what_is_not_built(settings: &ZkSettings) -> Result<(), ConnectError> {
-    let keys = [("zookeeper.set.acl", settings.set_acl), ("zookeeper.ssl.client.enable", settings.tls)];
-    match keys.iter().find(|(_, on)| *on) {
-        Some((key, _)) => Err(ConnectError::NotBuilt { key }),
-        None => Ok(()),
     }
 }
 

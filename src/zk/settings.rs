@@ -20,10 +20,6 @@ pub struct ZkSettings {
     pub connection_timeout: Duration,
     /// `zookeeper.max.in.flight.requests`: requests without answer at any time.
     pub max_in_flight: usize,
-    /// `zookeeper.set.acl`: not built, refused by [`super::ZkSession::connect`].
-    pub set_acl: bool,
-    /// `zookeeper.ssl.client.enable`: not built, refused by [`super::ZkSession::connect`].
-    pub tls: bool,
 }
 
 /// The value of `zookeeper.connect` cannot be read.
@@ -35,6 +31,16 @@ pub struct BadConnectString {
 }
 
 impl ZkSettings {
+    /// From the broker's configuration. ACLs and TLS towards ZooKeeper are refused where it is read.
+    pub fn from_config(zookeeper: &config::broker::ZooKeeper) -> Result<ZkSettings, BadConnectString> {
+        Ok(ZkSettings {
+            session_timeout: zookeeper.session_timeout,
+            connection_timeout: zookeeper.connection_timeout,
+            max_in_flight: zookeeper.max_in_flight_requests,
+            ..ZkSettings::parse(&zookeeper.connect)?
+        })
+    }
+
     /// Reads a `zookeeper.connect` value; the rest gets Kafka 3.9's defaults (18 s, 18 s, 10 requests).
     pub fn parse(connect: &str) -> Result<ZkSettings, BadConnectString> {
         let bad = |reason: String| BadConnectString { value: connect.into(), reason };
@@ -53,8 +59,6 @@ impl ZkSettings {
             session_timeout: Duration::from_secs(18),
             connection_timeout: Duration::from_secs(18),
             max_in_flight: 10,
-            set_acl: false,
-            tls: false,
         })
     }
 
