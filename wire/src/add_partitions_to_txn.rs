@@ -1,32 +1,31 @@
-//! AddPartitionsToTxn (key 24) adds partitions to transactions, or verifies that they are in.
-//! One transaction from clients up to version 3, many from brokers from 4 on.
+//! AddPartitionsToTxn (key 24).
 
 use wire_derive::{Message, Struct};
 
 use crate::Str;
 
-/// Adds partitions to transactions, or verifies that they are in.
+/// Asks for AddPartitionsToTxn.
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(request, key = 24, versions = "0-5", flexible = "3+", response = AddPartitionsToTxnResponse)]
 pub struct AddPartitionsToTxnRequest {
-    /// One entry per transaction.
+    /// The transactions.
     #[field(versions = "4+")]
     pub transactions: Vec<AddPartitionsToTxnTransaction>,
-    /// The transactional id, in the versions of clients.
+    /// The v3 and below transactional id.
     #[field(versions = "0-3")]
     pub v3_and_below_transactional_id: Str,
-    /// The producer id, in the versions of clients.
+    /// The v3 and below producer id.
     #[field(versions = "0-3")]
     pub v3_and_below_producer_id: i64,
-    /// The producer's epoch, in the versions of clients.
+    /// The v3 and below producer epoch.
     #[field(versions = "0-3")]
     pub v3_and_below_producer_epoch: i16,
-    /// One entry per topic, in the versions of clients.
+    /// The v3 and below topics.
     #[field(versions = "0-3")]
     pub v3_and_below_topics: Vec<AddPartitionsToTxnTopic>,
 }
 
-/// A transaction of the request.
+/// One of `transactions` of [`AddPartitionsToTxnRequest`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct AddPartitionsToTxnTransaction {
     /// The transactional id.
@@ -35,21 +34,21 @@ pub struct AddPartitionsToTxnTransaction {
     /// The producer id.
     #[field(versions = "4+")]
     pub producer_id: i64,
-    /// The producer's epoch.
+    /// The producer epoch.
     #[field(versions = "4+")]
     pub producer_epoch: i16,
-    /// Whether only to check that the partitions belong to the transaction.
+    /// The verify only.
     #[field(versions = "4+", default = "false")]
     pub verify_only: bool,
-    /// One entry per topic.
+    /// The topics.
     #[field(versions = "4+")]
     pub topics: Vec<AddPartitionsToTxnTopic>,
 }
 
-/// A topic of the request.
+/// One of `topics` of [`AddPartitionsToTxnTransaction`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct AddPartitionsToTxnTopic {
-    /// The topic's name.
+    /// The name.
     #[field(versions = "0+")]
     pub name: Str,
     /// The partitions.
@@ -61,49 +60,49 @@ pub struct AddPartitionsToTxnTopic {
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(response, key = 24, versions = "0-5", flexible = "3+")]
 pub struct AddPartitionsToTxnResponse {
-    /// How long a quota makes the client wait, in milliseconds.
+    /// The throttle time, in milliseconds.
     #[field(versions = "0+")]
     pub throttle_time_ms: i32,
-    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
+    /// The error code.
     #[field(versions = "4+", ignorable)]
     pub error_code: i16,
-    /// One entry per transaction.
+    /// The results by transaction.
     #[field(versions = "4+")]
     pub results_by_transaction: Vec<AddPartitionsToTxnResult>,
-    /// One entry per topic, in the versions of clients.
+    /// The results by topic v3 and below.
     #[field(versions = "0-3")]
     pub results_by_topic_v3_and_below: Vec<AddPartitionsToTxnTopicResult>,
 }
 
-/// How one transaction went.
+/// One of `results_by_transaction` of [`AddPartitionsToTxnResponse`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct AddPartitionsToTxnResult {
     /// The transactional id.
     #[field(versions = "4+")]
     pub transactional_id: Str,
-    /// One entry per topic.
+    /// The topic results.
     #[field(versions = "4+")]
     pub topic_results: Vec<AddPartitionsToTxnTopicResult>,
 }
 
-/// A topic of the response.
+/// One of `topic_results` of [`AddPartitionsToTxnResult`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct AddPartitionsToTxnTopicResult {
-    /// The topic's name.
+    /// The name.
     #[field(versions = "0+")]
     pub name: Str,
-    /// One entry per partition.
+    /// The results by partition.
     #[field(versions = "0+")]
     pub results_by_partition: Vec<AddPartitionsToTxnPartitionResult>,
 }
 
-/// A partition of the response.
+/// One of `results_by_partition` of [`AddPartitionsToTxnTopicResult`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct AddPartitionsToTxnPartitionResult {
-    /// The partition.
+    /// The partition index.
     #[field(versions = "0+")]
     pub partition_index: i32,
-    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
+    /// The partition error code.
     #[field(versions = "0+")]
     pub partition_error_code: i16,
 }

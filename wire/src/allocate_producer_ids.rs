@@ -1,16 +1,15 @@
-//! AllocateProducerIds (key 67) hands out blocks of producer ids.
-//! Only from brokers.
+//! AllocateProducerIds (key 67).
 
 use wire_derive::Message;
 
-/// Asks the controller for a block of producer ids.
+/// Asks for AllocateProducerIds.
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(request, key = 67, versions = "0", flexible = "0+", response = AllocateProducerIdsResponse)]
 pub struct AllocateProducerIdsRequest {
-    /// The broker's id.
+    /// The broker id.
     #[field(versions = "0+")]
     pub broker_id: i32,
-    /// The czxid of the broker's registration; -1 when unchecked.
+    /// The broker epoch.
     #[field(versions = "0+", default = "-1")]
     pub broker_epoch: i64,
 }
@@ -19,16 +18,16 @@ pub struct AllocateProducerIdsRequest {
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(response, key = 67, versions = "0", flexible = "0+")]
 pub struct AllocateProducerIdsResponse {
-    /// How long a quota makes the client wait, in milliseconds.
+    /// The throttle time, in milliseconds.
     #[field(versions = "0+")]
     pub throttle_time_ms: i32,
-    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
+    /// The error code.
     #[field(versions = "0+")]
     pub error_code: i16,
-    /// The first id of the block.
+    /// The producer id start.
     #[field(versions = "0+")]
     pub producer_id_start: i64,
-    /// How many ids the block has.
+    /// The producer id len.
     #[field(versions = "0+")]
     pub producer_id_len: i32,
 }

@@ -1,53 +1,53 @@
-//! AlterClientQuotas (key 49) changes quotas.
+//! AlterClientQuotas (key 49).
 
 use wire_derive::{Message, Struct};
 
 use crate::Str;
 
-/// Sets and removes quotas.
+/// Asks for AlterClientQuotas.
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(request, key = 49, versions = "0-1", flexible = "1+", response = AlterClientQuotasResponse)]
 pub struct AlterClientQuotasRequest {
-    /// One entry per entity.
+    /// The entries.
     #[field(versions = "0+")]
     pub entries: Vec<RequestEntryData>,
-    /// Whether only to check, and change nothing.
+    /// The validate only.
     #[field(versions = "0+")]
     pub validate_only: bool,
 }
 
-/// An entity and what to change.
+/// One of `entries` of [`AlterClientQuotasRequest`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct RequestEntryData {
-    /// The parts that name the entity.
+    /// The entity.
     #[field(versions = "0+")]
     pub entity: Vec<RequestEntityData>,
-    /// One entry per quota to change.
+    /// The ops.
     #[field(versions = "0+")]
     pub ops: Vec<OpData>,
 }
 
-/// A part of what names an entity: kind and name.
+/// One of `entity` of [`EntryData`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct RequestEntityData {
-    /// The kind of entity: `user`, `client-id` or `ip`.
+    /// The entity type.
     #[field(versions = "0+")]
     pub entity_type: Str,
-    /// The entity's name; null for the default.
+    /// The entity name.
     #[field(versions = "0+", nullable = "0+")]
     pub entity_name: Option<Str>,
 }
 
-/// A quota to change.
+/// One of `ops` of [`EntryData`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct OpData {
-    /// The quota, such as `producer_byte_rate`.
+    /// The key.
     #[field(versions = "0+")]
     pub key: Str,
-    /// The limit.
+    /// The value.
     #[field(versions = "0+")]
     pub value: f64,
-    /// Whether to remove the quota; else it is set.
+    /// The remove.
     #[field(versions = "0+")]
     pub remove: bool,
 }
@@ -56,35 +56,35 @@ pub struct OpData {
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(response, key = 49, versions = "0-1", flexible = "1+")]
 pub struct AlterClientQuotasResponse {
-    /// How long a quota makes the client wait, in milliseconds.
+    /// The throttle time, in milliseconds.
     #[field(versions = "0+")]
     pub throttle_time_ms: i32,
-    /// One entry per entity.
+    /// The entries.
     #[field(versions = "0+")]
     pub entries: Vec<ResponseEntryData>,
 }
 
-/// An entity and how its change went.
+/// One of `entries` of [`AlterClientQuotasResponse`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct ResponseEntryData {
-    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
+    /// The error code.
     #[field(versions = "0+")]
     pub error_code: i16,
-    /// What went wrong, for people; null when there is nothing to add.
+    /// The error message.
     #[field(versions = "0+", nullable = "0+")]
     pub error_message: Option<Str>,
-    /// The parts that name the entity.
+    /// The entity.
     #[field(versions = "0+")]
     pub entity: Vec<ResponseEntityData>,
 }
 
-/// A part of what names an entity: kind and name.
+/// One of `entity` of [`EntryData`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct ResponseEntityData {
-    /// The kind of entity: `user`, `client-id` or `ip`.
+    /// The entity type.
     #[field(versions = "0+")]
     pub entity_type: Str,
-    /// The entity's name; null for the default.
+    /// The entity name.
     #[field(versions = "0+", nullable = "0+")]
     pub entity_name: Option<Str>,
 }

@@ -1,69 +1,68 @@
-//! AlterPartition (key 56) changes the ISR of partitions.
-//! Only from leaders.
+//! AlterPartition (key 56).
 
 use wire_derive::{Message, Struct};
 
 use crate::{Str, Uuid};
 
-/// Asks the controller to change the ISR of partitions.
+/// Asks for AlterPartition.
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(request, key = 56, versions = "0-3", flexible = "0+", response = AlterPartitionResponse)]
 pub struct AlterPartitionRequest {
-    /// The broker's id.
+    /// The broker id.
     #[field(versions = "0+")]
     pub broker_id: i32,
-    /// The czxid of the broker's registration; -1 when unchecked.
+    /// The broker epoch.
     #[field(versions = "0+", default = "-1")]
     pub broker_epoch: i64,
-    /// One entry per topic.
+    /// The topics.
     #[field(versions = "0+")]
     pub topics: Vec<RequestTopicData>,
 }
 
-/// A topic of the request.
+/// One of `topics` of [`AlterPartitionRequest`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct RequestTopicData {
-    /// The topic's name.
+    /// The topic name.
     #[field(versions = "0-1", ignorable)]
     pub topic_name: Str,
-    /// The topic's id; zero when unknown.
+    /// The topic id.
     #[field(versions = "2+", ignorable)]
     pub topic_id: Uuid,
-    /// One entry per partition.
+    /// The partitions.
     #[field(versions = "0+")]
     pub partitions: Vec<RequestPartitionData>,
 }
 
-/// A partition of the request.
+/// One of `partitions` of [`TopicData`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct RequestPartitionData {
-    /// The partition.
+    /// The partition index.
     #[field(versions = "0+")]
     pub partition_index: i32,
-    /// The partition's leader epoch; -1 when unknown.
+    /// The leader epoch.
     #[field(versions = "0+")]
     pub leader_epoch: i32,
-    /// The wanted ISR.
+    /// The new isr.
     #[field(versions = "0-2")]
     pub new_isr: Vec<i32>,
-    /// The wanted ISR, each replica with its broker epoch.
+    /// The new isr with epochs.
     #[field(versions = "3+")]
     pub new_isr_with_epochs: Vec<BrokerState>,
-    /// 1 while the leader recovers from an unclean election, else 0.
+    /// The leader recovery state.
     #[field(versions = "1+", default = "0")]
     pub leader_recovery_state: i8,
-    /// The ZooKeeper version of the partition state.
+    /// The partition epoch.
     #[field(versions = "0+")]
     pub partition_epoch: i32,
 }
 
-/// A replica of the wanted ISR.
+/// One of `new_isr_with_epochs` of [`PartitionData`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct BrokerState {
-    /// The broker's id.
+    /// The broker id.
     #[field(versions = "3+")]
     pub broker_id: i32,
-    /// The czxid of the broker's registration; -1 when unchecked.
+    /// The broker epoch.
     #[field(versions = "3+", default = "-1")]
     pub broker_epoch: i64,
 }
@@ -72,53 +71,53 @@ pub struct BrokerState {
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(response, key = 56, versions = "0-3", flexible = "0+")]
 pub struct AlterPartitionResponse {
-    /// How long a quota makes the client wait, in milliseconds.
+    /// The throttle time, in milliseconds.
     #[field(versions = "0+")]
     pub throttle_time_ms: i32,
-    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
+    /// The error code.
     #[field(versions = "0+")]
     pub error_code: i16,
-    /// One entry per topic.
+    /// The topics.
     #[field(versions = "0+")]
     pub topics: Vec<ResponseTopicData>,
 }
 
-/// A topic of the response.
+/// One of `topics` of [`AlterPartitionResponse`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct ResponseTopicData {
-    /// The topic's name.
+    /// The topic name.
     #[field(versions = "0-1", ignorable)]
     pub topic_name: Str,
-    /// The topic's id; zero when unknown.
+    /// The topic id.
     #[field(versions = "2+", ignorable)]
     pub topic_id: Uuid,
-    /// One entry per partition.
+    /// The partitions.
     #[field(versions = "0+")]
     pub partitions: Vec<ResponsePartitionData>,
 }
 
-/// A partition of the response.
+/// One of `partitions` of [`TopicData`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct ResponsePartitionData {
-    /// The partition.
+    /// The partition index.
     #[field(versions = "0+")]
     pub partition_index: i32,
-    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
+    /// The error code.
     #[field(versions = "0+")]
     pub error_code: i16,
-    /// The leader's broker id; -1 when unknown.
+    /// The leader id.
     #[field(versions = "0+")]
     pub leader_id: i32,
-    /// The partition's leader epoch; -1 when unknown.
+    /// The leader epoch.
     #[field(versions = "0+")]
     pub leader_epoch: i32,
-    /// The replicas in sync.
+    /// The isr.
     #[field(versions = "0+")]
     pub isr: Vec<i32>,
-    /// 1 while the leader recovers from an unclean election, else 0.
+    /// The leader recovery state.
     #[field(versions = "1+", default = "0", ignorable)]
     pub leader_recovery_state: i8,
-    /// The ZooKeeper version of the partition state.
+    /// The partition epoch.
     #[field(versions = "0+")]
     pub partition_epoch: i32,
 }

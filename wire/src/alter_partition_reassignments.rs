@@ -1,39 +1,39 @@
-//! AlterPartitionReassignments (key 45) starts and cancels reassignments.
+//! AlterPartitionReassignments (key 45).
 
 use wire_derive::{Message, Struct};
 
 use crate::Str;
 
-/// Starts or cancels reassignments; for the controller.
+/// Asks for AlterPartitionReassignments.
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(request, key = 45, versions = "0", flexible = "0+", response = AlterPartitionReassignmentsResponse)]
 pub struct AlterPartitionReassignmentsRequest {
-    /// How long the broker may take, in milliseconds.
+    /// The timeout, in milliseconds.
     #[field(versions = "0+", default = "60000")]
     pub timeout_ms: i32,
-    /// One entry per topic.
+    /// The topics.
     #[field(versions = "0+")]
     pub topics: Vec<ReassignableTopic>,
 }
 
-/// A topic of the request.
+/// One of `topics` of [`AlterPartitionReassignmentsRequest`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct ReassignableTopic {
-    /// The topic's name.
+    /// The name.
     #[field(versions = "0+")]
     pub name: Str,
-    /// One entry per partition.
+    /// The partitions.
     #[field(versions = "0+")]
     pub partitions: Vec<ReassignablePartition>,
 }
 
-/// A partition of the request.
+/// One of `partitions` of [`ReassignableTopic`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct ReassignablePartition {
-    /// The partition.
+    /// The partition index.
     #[field(versions = "0+")]
     pub partition_index: i32,
-    /// The wanted replicas, the preferred one first; null cancels the reassignment.
+    /// The replicas.
     #[field(versions = "0+", nullable = "0+", default = "null")]
     pub replicas: Option<Vec<i32>>,
 }
@@ -42,41 +42,41 @@ pub struct ReassignablePartition {
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(response, key = 45, versions = "0", flexible = "0+")]
 pub struct AlterPartitionReassignmentsResponse {
-    /// How long a quota makes the client wait, in milliseconds.
+    /// The throttle time, in milliseconds.
     #[field(versions = "0+")]
     pub throttle_time_ms: i32,
-    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
+    /// The error code.
     #[field(versions = "0+")]
     pub error_code: i16,
-    /// What went wrong, for people; null when there is nothing to add.
+    /// The error message.
     #[field(versions = "0+", nullable = "0+")]
     pub error_message: Option<Str>,
-    /// One entry per item of the request.
+    /// The responses.
     #[field(versions = "0+")]
     pub responses: Vec<ReassignableTopicResponse>,
 }
 
-/// A topic of the response.
+/// One of `responses` of [`AlterPartitionReassignmentsResponse`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct ReassignableTopicResponse {
-    /// The topic's name.
+    /// The name.
     #[field(versions = "0+")]
     pub name: Str,
-    /// One entry per partition.
+    /// The partitions.
     #[field(versions = "0+")]
     pub partitions: Vec<ReassignablePartitionResponse>,
 }
 
-/// A partition of the response.
+/// One of `partitions` of [`ReassignableTopicResponse`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct ReassignablePartitionResponse {
-    /// The partition.
+    /// The partition index.
     #[field(versions = "0+")]
     pub partition_index: i32,
-    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
+    /// The error code.
     #[field(versions = "0+")]
     pub error_code: i16,
-    /// What went wrong, for people; null when there is nothing to add.
+    /// The error message.
     #[field(versions = "0+", nullable = "0+")]
     pub error_message: Option<Str>,
 }

@@ -1,33 +1,33 @@
-//! AlterReplicaLogDirs (key 34) moves replicas between log directories.
+//! AlterReplicaLogDirs (key 34).
 
 use wire_derive::{Message, Struct};
 
 use crate::Str;
 
-/// Moves replicas to other log directories of the broker.
+/// Asks for AlterReplicaLogDirs.
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(request, key = 34, versions = "0-2", flexible = "2+", response = AlterReplicaLogDirsResponse)]
 pub struct AlterReplicaLogDirsRequest {
-    /// One entry per target directory.
+    /// The dirs.
     #[field(versions = "0+")]
     pub dirs: Vec<AlterReplicaLogDir>,
 }
 
-/// A log directory and what to move into it.
+/// One of `dirs` of [`AlterReplicaLogDirsRequest`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct AlterReplicaLogDir {
-    /// The log directory.
+    /// The path.
     #[field(versions = "0+")]
     pub path: Str,
-    /// One entry per topic.
+    /// The topics.
     #[field(versions = "0+")]
     pub topics: Vec<AlterReplicaLogDirTopic>,
 }
 
-/// A topic of the request.
+/// One of `topics` of [`AlterReplicaLogDir`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct AlterReplicaLogDirTopic {
-    /// The topic's name.
+    /// The name.
     #[field(versions = "0+")]
     pub name: Str,
     /// The partitions.
@@ -39,32 +39,32 @@ pub struct AlterReplicaLogDirTopic {
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(response, key = 34, versions = "0-2", flexible = "2+")]
 pub struct AlterReplicaLogDirsResponse {
-    /// How long a quota makes the client wait, in milliseconds.
+    /// The throttle time, in milliseconds.
     #[field(versions = "0+")]
     pub throttle_time_ms: i32,
-    /// One entry per item of the request.
+    /// The results.
     #[field(versions = "0+")]
     pub results: Vec<AlterReplicaLogDirTopicResult>,
 }
 
-/// A topic of the response.
+/// One of `results` of [`AlterReplicaLogDirsResponse`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct AlterReplicaLogDirTopicResult {
-    /// The topic's name.
+    /// The topic name.
     #[field(versions = "0+")]
     pub topic_name: Str,
-    /// One entry per partition.
+    /// The partitions.
     #[field(versions = "0+")]
     pub partitions: Vec<AlterReplicaLogDirPartitionResult>,
 }
 
-/// A partition of the response.
+/// One of `partitions` of [`AlterReplicaLogDirTopicResult`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct AlterReplicaLogDirPartitionResult {
-    /// The partition.
+    /// The partition index.
     #[field(versions = "0+")]
     pub partition_index: i32,
-    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
+    /// The error code.
     #[field(versions = "0+")]
     pub error_code: i16,
 }

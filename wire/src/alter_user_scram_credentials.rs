@@ -1,4 +1,4 @@
-//! AlterUserScramCredentials (key 51) changes SCRAM credentials.
+//! AlterUserScramCredentials (key 51).
 
 use bytes::Bytes;
 
@@ -6,45 +6,45 @@ use wire_derive::{Message, Struct};
 
 use crate::Str;
 
-/// Sets and removes SCRAM credentials; for the controller.
+/// Asks for AlterUserScramCredentials.
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(request, key = 51, versions = "0", flexible = "0+", response = AlterUserScramCredentialsResponse)]
 pub struct AlterUserScramCredentialsRequest {
-    /// The credentials to remove.
+    /// The deletions.
     #[field(versions = "0+")]
     pub deletions: Vec<ScramCredentialDeletion>,
-    /// The credentials to set.
+    /// The upsertions.
     #[field(versions = "0+")]
     pub upsertions: Vec<ScramCredentialUpsertion>,
 }
 
-/// A credential to remove.
+/// One of `deletions` of [`AlterUserScramCredentialsRequest`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct ScramCredentialDeletion {
-    /// The user's name.
+    /// The name.
     #[field(versions = "0+")]
     pub name: Str,
-    /// 1 SCRAM-SHA-256, 2 SCRAM-SHA-512.
+    /// The mechanism.
     #[field(versions = "0+")]
     pub mechanism: i8,
 }
 
-/// A credential to set.
+/// One of `upsertions` of [`AlterUserScramCredentialsRequest`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct ScramCredentialUpsertion {
-    /// The user's name.
+    /// The name.
     #[field(versions = "0+")]
     pub name: Str,
-    /// 1 SCRAM-SHA-256, 2 SCRAM-SHA-512.
+    /// The mechanism.
     #[field(versions = "0+")]
     pub mechanism: i8,
-    /// How many times the password is hashed.
+    /// The iterations.
     #[field(versions = "0+")]
     pub iterations: i32,
-    /// The salt, made by the client.
+    /// The salt.
     #[field(versions = "0+")]
     pub salt: Bytes,
-    /// The salted password, computed by the client.
+    /// The salted password.
     #[field(versions = "0+")]
     pub salted_password: Bytes,
 }
@@ -53,24 +53,24 @@ pub struct ScramCredentialUpsertion {
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(response, key = 51, versions = "0", flexible = "0+")]
 pub struct AlterUserScramCredentialsResponse {
-    /// How long a quota makes the client wait, in milliseconds.
+    /// The throttle time, in milliseconds.
     #[field(versions = "0+")]
     pub throttle_time_ms: i32,
-    /// One entry per item of the request.
+    /// The results.
     #[field(versions = "0+")]
     pub results: Vec<AlterUserScramCredentialsResult>,
 }
 
-/// A user and how the change went.
+/// One of `results` of [`AlterUserScramCredentialsResponse`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct AlterUserScramCredentialsResult {
-    /// The user's name.
+    /// The user.
     #[field(versions = "0+")]
     pub user: Str,
-    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
+    /// The error code.
     #[field(versions = "0+")]
     pub error_code: i16,
-    /// What went wrong, for people; null when there is nothing to add.
+    /// The error message.
     #[field(versions = "0+", nullable = "0+")]
     pub error_message: Option<Str>,
 }

@@ -1,18 +1,17 @@
-//! ApiVersions (key 18) tells which APIs and versions a broker serves.
-//! Its response header is always version 0 (KIP-511).
+//! ApiVersions (key 18).
 
 use wire_derive::{Message, Struct};
 
 use crate::Str;
 
-/// Asks which APIs and versions a broker serves.
+/// Asks for ApiVersions.
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(request, key = 18, versions = "0-4", flexible = "3+", response = ApiVersionsResponse)]
 pub struct ApiVersionsRequest {
-    /// The client library's name.
+    /// The client software name.
     #[field(versions = "3+", ignorable)]
     pub client_software_name: Str,
-    /// The client library's version.
+    /// The client software version.
     #[field(versions = "3+", ignorable)]
     pub client_software_version: Str,
 }
@@ -21,67 +20,67 @@ pub struct ApiVersionsRequest {
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(response, key = 18, versions = "0-4", flexible = "3+")]
 pub struct ApiVersionsResponse {
-    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
+    /// The error code.
     #[field(versions = "0+")]
     pub error_code: i16,
-    /// The APIs and their versions.
+    /// The api keys.
     #[field(versions = "0+")]
     pub api_keys: Vec<ApiVersion>,
-    /// How long a quota makes the client wait, in milliseconds.
+    /// The throttle time, in milliseconds.
     #[field(versions = "1+", ignorable)]
     pub throttle_time_ms: i32,
-    /// The features the broker could use.
+    /// The supported features.
     #[field(versions = "3+", tagged = "3+", tag = 0, ignorable)]
     pub supported_features: Vec<SupportedFeatureKey>,
-    /// The ZooKeeper version of `/feature`; -1 when there is none.
+    /// The finalized features epoch.
     #[field(versions = "3+", tagged = "3+", tag = 1, default = "-1", ignorable)]
     pub finalized_features_epoch: i64,
-    /// The features the cluster uses.
+    /// The finalized features.
     #[field(versions = "3+", tagged = "3+", tag = 2, ignorable)]
     pub finalized_features: Vec<FinalizedFeatureKey>,
-    /// Only for KRaft controllers.
+    /// The zk migration ready.
     #[field(versions = "3+", tagged = "3+", tag = 3, default = "false", ignorable)]
     pub zk_migration_ready: bool,
 }
 
-/// The versions of one API.
+/// One of `api_keys` of [`ApiVersionsResponse`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct ApiVersion {
-    /// The API's number.
+    /// The api key.
     #[field(versions = "0+")]
     pub api_key: i16,
-    /// The lowest version.
+    /// The min version.
     #[field(versions = "0+")]
     pub min_version: i16,
-    /// The highest version.
+    /// The max version.
     #[field(versions = "0+")]
     pub max_version: i16,
 }
 
-/// A feature the broker could use.
+/// One of `supported_features` of [`ApiVersionsResponse`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct SupportedFeatureKey {
-    /// The feature's name.
+    /// The name.
     #[field(versions = "3+")]
     pub name: Str,
-    /// The lowest version.
+    /// The min version.
     #[field(versions = "3+")]
     pub min_version: i16,
-    /// The highest version.
+    /// The max version.
     #[field(versions = "3+")]
     pub max_version: i16,
 }
 
-/// A feature the cluster uses.
+/// One of `finalized_features` of [`ApiVersionsResponse`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct FinalizedFeatureKey {
-    /// The feature's name.
+    /// The name.
     #[field(versions = "3+")]
     pub name: Str,
-    /// The highest level.
+    /// The max version level.
     #[field(versions = "3+")]
     pub max_version_level: i16,
-    /// The lowest level.
+    /// The min version level.
     #[field(versions = "3+")]
     pub min_version_level: i16,
 }

@@ -1,18 +1,17 @@
-//! ConsumerGroupDescribe (key 69) describes groups of the new protocol.
-//! Refused in ZooKeeper mode.
+//! ConsumerGroupDescribe (key 69).
 
 use wire_derive::{Message, Struct};
 
 use crate::{Str, Uuid};
 
-/// Asks for the state of groups of the new protocol (KIP-848).
+/// Asks for ConsumerGroupDescribe.
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(request, key = 69, versions = "0", flexible = "0+", response = ConsumerGroupDescribeResponse)]
 pub struct ConsumerGroupDescribeRequest {
-    /// The groups.
+    /// The group ids.
     #[field(versions = "0+")]
     pub group_ids: Vec<Str>,
-    /// Whether to answer what the client may do to each group.
+    /// The include authorized operations.
     #[field(versions = "0+")]
     pub include_authorized_operations: bool,
 }
@@ -21,96 +20,96 @@ pub struct ConsumerGroupDescribeRequest {
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(response, key = 69, versions = "0", flexible = "0+")]
 pub struct ConsumerGroupDescribeResponse {
-    /// How long a quota makes the client wait, in milliseconds.
+    /// The throttle time, in milliseconds.
     #[field(versions = "0+")]
     pub throttle_time_ms: i32,
-    /// One entry per group.
+    /// The groups.
     #[field(versions = "0+")]
     pub groups: Vec<DescribedGroup>,
 }
 
-/// A group as the coordinator sees it.
+/// One of `groups` of [`ConsumerGroupDescribeResponse`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct DescribedGroup {
-    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
+    /// The error code.
     #[field(versions = "0+")]
     pub error_code: i16,
-    /// What went wrong, for people; null when there is nothing to add.
+    /// The error message.
     #[field(versions = "0+", nullable = "0+", default = "null")]
     pub error_message: Option<Str>,
-    /// The group.
+    /// The group id.
     #[field(versions = "0+")]
     pub group_id: Str,
-    /// The group's state, as Kafka spells it.
+    /// The group state.
     #[field(versions = "0+")]
     pub group_state: Str,
-    /// The group's epoch.
+    /// The group epoch.
     #[field(versions = "0+")]
     pub group_epoch: i32,
-    /// The epoch of the target assignment.
+    /// The assignment epoch.
     #[field(versions = "0+")]
     pub assignment_epoch: i32,
-    /// The assignor in use.
+    /// The assignor name.
     #[field(versions = "0+")]
     pub assignor_name: Str,
-    /// One entry per member.
+    /// The members.
     #[field(versions = "0+")]
     pub members: Vec<Member>,
-    /// Bit field of what the client may do to the group; the minimum when not asked.
+    /// The authorized operations.
     #[field(versions = "0+", default = "-2147483648")]
     pub authorized_operations: i32,
 }
 
-/// A member of a described group.
+/// One of `members` of [`DescribedGroup`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct Member {
-    /// The member, as the coordinator named it; empty before that.
+    /// The member id.
     #[field(versions = "0+")]
     pub member_id: Str,
-    /// A static member's own id; null for a dynamic member.
+    /// The instance id.
     #[field(versions = "0+", nullable = "0+", default = "null")]
     pub instance_id: Option<Str>,
-    /// The rack of the consumer; empty or null when it has none.
+    /// The rack id.
     #[field(versions = "0+", nullable = "0+", default = "null")]
     pub rack_id: Option<Str>,
-    /// The member's epoch in the new group protocol.
+    /// The member epoch.
     #[field(versions = "0+")]
     pub member_epoch: i32,
-    /// The member's client id.
+    /// The client id.
     #[field(versions = "0+")]
     pub client_id: Str,
-    /// The member's address, with a slash in front.
+    /// The client host.
     #[field(versions = "0+")]
     pub client_host: Str,
-    /// The names the member subscribes to.
+    /// The subscribed topic names.
     #[field(versions = "0+")]
     pub subscribed_topic_names: Vec<Str>,
-    /// The expression the member subscribes to; null for none.
+    /// The subscribed topic regex.
     #[field(versions = "0+", nullable = "0+", default = "null")]
     pub subscribed_topic_regex: Option<Str>,
-    /// What the member owns.
+    /// The assignment.
     #[field(versions = "0+")]
     pub assignment: Assignment,
-    /// What the member is to own.
+    /// The target assignment.
     #[field(versions = "0+")]
     pub target_assignment: Assignment,
 }
 
-/// What a member owns.
+/// The `assignment` of [`Member`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct Assignment {
-    /// One entry per topic.
+    /// The topic partitions.
     #[field(versions = "0+")]
     pub topic_partitions: Vec<TopicPartitions>,
 }
 
-/// Partitions of one topic.
+/// One of `topic_partitions` of [`Assignment`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct TopicPartitions {
-    /// The topic's id; zero when unknown.
+    /// The topic id.
     #[field(versions = "0+")]
     pub topic_id: Uuid,
-    /// The topic's name.
+    /// The topic name.
     #[field(versions = "0+")]
     pub topic_name: Str,
     /// The partitions.

@@ -1,47 +1,46 @@
-//! ConsumerGroupHeartbeat (key 68) joins and keeps membership in the new group protocol.
-//! Refused in ZooKeeper mode.
+//! ConsumerGroupHeartbeat (key 68).
 
 use wire_derive::{Message, Struct};
 
 use crate::{Str, Uuid};
 
-/// Joins, stays in or leaves a group of the new protocol (KIP-848).
+/// Asks for ConsumerGroupHeartbeat.
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(request, key = 68, versions = "0", flexible = "0+", response = ConsumerGroupHeartbeatResponse)]
 pub struct ConsumerGroupHeartbeatRequest {
-    /// The group.
+    /// The group id.
     #[field(versions = "0+")]
     pub group_id: Str,
-    /// The member, as the coordinator named it; empty before that.
+    /// The member id.
     #[field(versions = "0+")]
     pub member_id: Str,
-    /// The member's epoch in the new group protocol.
+    /// The member epoch.
     #[field(versions = "0+")]
     pub member_epoch: i32,
-    /// A static member's own id; null for a dynamic member.
+    /// The instance id.
     #[field(versions = "0+", nullable = "0+", default = "null")]
     pub instance_id: Option<Str>,
-    /// The rack; null when it did not change.
+    /// The rack id.
     #[field(versions = "0+", nullable = "0+", default = "null")]
     pub rack_id: Option<Str>,
-    /// How long the group waits for the member to join a rebalance, in milliseconds.
+    /// The rebalance timeout, in milliseconds.
     #[field(versions = "0+", default = "-1")]
     pub rebalance_timeout_ms: i32,
-    /// The names subscribed to; null when they did not change.
+    /// The subscribed topic names.
     #[field(versions = "0+", nullable = "0+", default = "null")]
     pub subscribed_topic_names: Option<Vec<Str>>,
-    /// The assignor the member wants; null to leave it.
+    /// The server assignor.
     #[field(versions = "0+", nullable = "0+", default = "null")]
     pub server_assignor: Option<Str>,
-    /// What the member owns; null when it did not change.
+    /// The topic partitions.
     #[field(versions = "0+", nullable = "0+", default = "null")]
     pub topic_partitions: Option<Vec<RequestTopicPartitions>>,
 }
 
-/// Partitions of one topic.
+/// One of `topic_partitions` of [`ConsumerGroupHeartbeatRequest`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct RequestTopicPartitions {
-    /// The topic's id; zero when unknown.
+    /// The topic id.
     #[field(versions = "0+")]
     pub topic_id: Uuid,
     /// The partitions.
@@ -53,41 +52,41 @@ pub struct RequestTopicPartitions {
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(response, key = 68, versions = "0", flexible = "0+")]
 pub struct ConsumerGroupHeartbeatResponse {
-    /// How long a quota makes the client wait, in milliseconds.
+    /// The throttle time, in milliseconds.
     #[field(versions = "0+")]
     pub throttle_time_ms: i32,
-    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
+    /// The error code.
     #[field(versions = "0+")]
     pub error_code: i16,
-    /// What went wrong, for people; null when there is nothing to add.
+    /// The error message.
     #[field(versions = "0+", nullable = "0+", default = "null")]
     pub error_message: Option<Str>,
-    /// The member, as the coordinator named it; empty before that.
+    /// The member id.
     #[field(versions = "0+", nullable = "0+", default = "null")]
     pub member_id: Option<Str>,
-    /// The member's epoch in the new group protocol.
+    /// The member epoch.
     #[field(versions = "0+")]
     pub member_epoch: i32,
-    /// How often to send a heartbeat, in milliseconds.
+    /// The heartbeat interval, in milliseconds.
     #[field(versions = "0+")]
     pub heartbeat_interval_ms: i32,
-    /// What the member owns now; null when it did not change.
+    /// The assignment.
     #[field(versions = "0+", nullable = "0+", default = "null")]
     pub assignment: Option<Assignment>,
 }
 
-/// What a member owns.
+/// The `assignment` of [`ConsumerGroupHeartbeatResponse`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct Assignment {
-    /// One entry per topic.
+    /// The topic partitions.
     #[field(versions = "0+")]
     pub topic_partitions: Vec<ResponseTopicPartitions>,
 }
 
-/// Partitions of one topic.
+/// One of `topic_partitions` of [`Assignment`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct ResponseTopicPartitions {
-    /// The topic's id; zero when unknown.
+    /// The topic id.
     #[field(versions = "0+")]
     pub topic_id: Uuid,
     /// The partitions.

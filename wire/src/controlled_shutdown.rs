@@ -1,18 +1,17 @@
-//! ControlledShutdown (key 7) moves leaders off a broker that stops.
-//! Version 0 has a request header without client id.
+//! ControlledShutdown (key 7).
 
 use wire_derive::{Message, Struct};
 
 use crate::Str;
 
-/// Asks the controller to move leaders off the sender.
+/// Asks for ControlledShutdown.
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(request, key = 7, versions = "0-3", flexible = "3+", response = ControlledShutdownResponse)]
 pub struct ControlledShutdownRequest {
-    /// The broker that wants to stop.
+    /// The broker id.
     #[field(versions = "0+")]
     pub broker_id: i32,
-    /// The czxid of the broker's registration; -1 when unchecked.
+    /// The broker epoch.
     #[field(versions = "2+", default = "-1", ignorable)]
     pub broker_epoch: i64,
 }
@@ -21,21 +20,21 @@ pub struct ControlledShutdownRequest {
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(response, key = 7, versions = "0-3", flexible = "3+")]
 pub struct ControlledShutdownResponse {
-    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
+    /// The error code.
     #[field(versions = "0+")]
     pub error_code: i16,
-    /// Partitions the broker still leads.
+    /// The remaining partitions.
     #[field(versions = "0+")]
     pub remaining_partitions: Vec<RemainingPartition>,
 }
 
-/// A partition the broker still leads.
+/// One of `remaining_partitions` of [`ControlledShutdownResponse`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct RemainingPartition {
-    /// The topic's name.
+    /// The topic name.
     #[field(versions = "0+")]
     pub topic_name: Str,
-    /// The partition.
+    /// The partition index.
     #[field(versions = "0+")]
     pub partition_index: i32,
 }

@@ -1,40 +1,40 @@
-//! CreateAcls (key 30) adds ACLs.
+//! CreateAcls (key 30).
 
 use wire_derive::{Message, Struct};
 
 use crate::Str;
 
-/// Adds ACLs.
+/// Asks for CreateAcls.
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(request, key = 30, versions = "0-3", flexible = "2+", response = CreateAclsResponse)]
 pub struct CreateAclsRequest {
-    /// One entry per ACL.
+    /// The creations.
     #[field(versions = "0+")]
     pub creations: Vec<AclCreation>,
 }
 
-/// An ACL to add.
+/// One of `creations` of [`CreateAclsRequest`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct AclCreation {
-    /// The kind of resource (`ResourceType` for ACLs, `ConfigResource.Type` for configurations).
+    /// The resource type.
     #[field(versions = "0+")]
     pub resource_type: i8,
-    /// The resource's name.
+    /// The resource name.
     #[field(versions = "0+")]
     pub resource_name: Str,
-    /// Whether the name is literal or a prefix.
+    /// The resource pattern type.
     #[field(versions = "1+", default = "3")]
     pub resource_pattern_type: i8,
-    /// The principal, as `User:name`.
+    /// The principal.
     #[field(versions = "0+")]
     pub principal: Str,
-    /// The host name to connect to.
+    /// The host.
     #[field(versions = "0+")]
     pub host: Str,
-    /// What may be done (`AclOperation`).
+    /// The operation.
     #[field(versions = "0+")]
     pub operation: i8,
-    /// Whether it is allowed or denied (`AclPermissionType`).
+    /// The permission type.
     #[field(versions = "0+")]
     pub permission_type: i8,
 }
@@ -43,21 +43,21 @@ pub struct AclCreation {
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(response, key = 30, versions = "0-3", flexible = "2+")]
 pub struct CreateAclsResponse {
-    /// How long a quota makes the client wait, in milliseconds.
+    /// The throttle time, in milliseconds.
     #[field(versions = "0+")]
     pub throttle_time_ms: i32,
-    /// One entry per item of the request.
+    /// The results.
     #[field(versions = "0+")]
     pub results: Vec<AclCreationResult>,
 }
 
-/// How adding one ACL went.
+/// One of `results` of [`CreateAclsResponse`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct AclCreationResult {
-    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
+    /// The error code.
     #[field(versions = "0+")]
     pub error_code: i16,
-    /// What went wrong, for people; null when there is nothing to add.
+    /// The error message.
     #[field(versions = "0+", nullable = "0+")]
     pub error_message: Option<Str>,
 }

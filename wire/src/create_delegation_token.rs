@@ -1,4 +1,4 @@
-//! CreateDelegationToken (key 38) makes a delegation token.
+//! CreateDelegationToken (key 38).
 
 use bytes::Bytes;
 
@@ -6,31 +6,31 @@ use wire_derive::{Message, Struct};
 
 use crate::Str;
 
-/// Makes a delegation token.
+/// Asks for CreateDelegationToken.
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(request, key = 38, versions = "0-3", flexible = "2+", response = CreateDelegationTokenResponse)]
 pub struct CreateDelegationTokenRequest {
-    /// The kind of the token's owner; null for the one who asks.
+    /// The owner principal type.
     #[field(versions = "3+", nullable = "3+")]
     pub owner_principal_type: Option<Str>,
-    /// The name of the token's owner; null for the one who asks.
+    /// The owner principal name.
     #[field(versions = "3+", nullable = "3+")]
     pub owner_principal_name: Option<Str>,
-    /// The principals that may renew the token.
+    /// The renewers.
     #[field(versions = "0+")]
     pub renewers: Vec<CreatableRenewers>,
-    /// How long the token may live, in milliseconds; -1 for the broker's maximum.
+    /// The max lifetime, in milliseconds.
     #[field(versions = "0+")]
     pub max_lifetime_ms: i64,
 }
 
-/// A principal that may renew the token.
+/// One of `renewers` of [`CreateDelegationTokenRequest`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct CreatableRenewers {
-    /// The kind of principal, `User`.
+    /// The principal type.
     #[field(versions = "0+")]
     pub principal_type: Str,
-    /// The principal's name.
+    /// The principal name.
     #[field(versions = "0+")]
     pub principal_name: Str,
 }
@@ -39,37 +39,37 @@ pub struct CreatableRenewers {
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(response, key = 38, versions = "0-3", flexible = "2+")]
 pub struct CreateDelegationTokenResponse {
-    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
+    /// The error code.
     #[field(versions = "0+")]
     pub error_code: i16,
-    /// The kind of principal, `User`.
+    /// The principal type.
     #[field(versions = "0+")]
     pub principal_type: Str,
-    /// The principal's name.
+    /// The principal name.
     #[field(versions = "0+")]
     pub principal_name: Str,
-    /// The kind of principal that asked for the token.
+    /// The token requester principal type.
     #[field(versions = "3+")]
     pub token_requester_principal_type: Str,
-    /// The name of the principal that asked for the token.
+    /// The token requester principal name.
     #[field(versions = "3+")]
     pub token_requester_principal_name: Str,
-    /// When the token was made, in milliseconds since 1970.
+    /// The issue timestamp, in milliseconds.
     #[field(versions = "0+")]
     pub issue_timestamp_ms: i64,
-    /// When the token expires, in milliseconds since 1970.
+    /// The expiry timestamp, in milliseconds.
     #[field(versions = "0+")]
     pub expiry_timestamp_ms: i64,
-    /// Until when the token can be renewed, in milliseconds since 1970.
+    /// The max timestamp, in milliseconds.
     #[field(versions = "0+")]
     pub max_timestamp_ms: i64,
-    /// The token's id.
+    /// The token id.
     #[field(versions = "0+")]
     pub token_id: Str,
-    /// The token's HMAC, by which it is named.
+    /// The hmac.
     #[field(versions = "0+")]
     pub hmac: Bytes,
-    /// How long a quota makes the client wait, in milliseconds.
+    /// The throttle time, in milliseconds.
     #[field(versions = "0+")]
     pub throttle_time_ms: i32,
 }

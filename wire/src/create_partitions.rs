@@ -1,42 +1,42 @@
-//! CreatePartitions (key 37) adds partitions to topics.
+//! CreatePartitions (key 37).
 
 use wire_derive::{Message, Struct};
 
 use crate::Str;
 
-/// Adds partitions to topics; for the controller.
+/// Asks for CreatePartitions.
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(request, key = 37, versions = "0-3", flexible = "2+", response = CreatePartitionsResponse)]
 pub struct CreatePartitionsRequest {
-    /// One entry per topic.
+    /// The topics.
     #[field(versions = "0+")]
     pub topics: Vec<CreatePartitionsTopic>,
-    /// How long the broker may take, in milliseconds.
+    /// The timeout, in milliseconds.
     #[field(versions = "0+")]
     pub timeout_ms: i32,
-    /// Whether only to check, and change nothing.
+    /// The validate only.
     #[field(versions = "0+")]
     pub validate_only: bool,
 }
 
-/// A topic of the request.
+/// One of `topics` of [`CreatePartitionsRequest`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct CreatePartitionsTopic {
-    /// The topic's name.
+    /// The name.
     #[field(versions = "0+")]
     pub name: Str,
-    /// The total number of partitions afterwards.
+    /// The count.
     #[field(versions = "0+")]
     pub count: i32,
-    /// The replicas of each new partition; null lets the controller choose.
+    /// The assignments.
     #[field(versions = "0+", nullable = "0+")]
     pub assignments: Option<Vec<CreatePartitionsAssignment>>,
 }
 
-/// The replicas of one new partition.
+/// One of `assignments` of [`CreatePartitionsTopic`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct CreatePartitionsAssignment {
-    /// The replicas, the preferred one first.
+    /// The broker ids.
     #[field(versions = "0+")]
     pub broker_ids: Vec<i32>,
 }
@@ -45,24 +45,24 @@ pub struct CreatePartitionsAssignment {
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(response, key = 37, versions = "0-3", flexible = "2+")]
 pub struct CreatePartitionsResponse {
-    /// How long a quota makes the client wait, in milliseconds.
+    /// The throttle time, in milliseconds.
     #[field(versions = "0+")]
     pub throttle_time_ms: i32,
-    /// One entry per item of the request.
+    /// The results.
     #[field(versions = "0+")]
     pub results: Vec<CreatePartitionsTopicResult>,
 }
 
-/// A topic of the response.
+/// One of `results` of [`CreatePartitionsResponse`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct CreatePartitionsTopicResult {
-    /// The topic's name.
+    /// The name.
     #[field(versions = "0+")]
     pub name: Str,
-    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
+    /// The error code.
     #[field(versions = "0+")]
     pub error_code: i16,
-    /// What went wrong, for people; null when there is nothing to add.
+    /// The error message.
     #[field(versions = "0+", nullable = "0+", default = "null")]
     pub error_message: Option<Str>,
 }

@@ -1,62 +1,62 @@
-//! CreateTopics (key 19) creates topics.
+//! CreateTopics (key 19).
 
 use wire_derive::{Message, Struct};
 
 use crate::{Str, Uuid};
 
-/// Creates topics; for the controller.
+/// Asks for CreateTopics.
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(request, key = 19, versions = "0-7", flexible = "5+", response = CreateTopicsResponse)]
 pub struct CreateTopicsRequest {
-    /// One entry per topic.
+    /// The topics.
     #[field(versions = "0+")]
     pub topics: Vec<CreatableTopic>,
-    /// How long the broker may take, in milliseconds.
+    /// The timeout, in milliseconds.
     #[field(versions = "0+", default = "60000")]
     pub timeout_ms: i32,
-    /// Whether only to check, and change nothing.
+    /// The validate only.
     #[field(versions = "1+", default = "false")]
     pub validate_only: bool,
 }
 
-/// A topic to create.
+/// One of `topics` of [`CreateTopicsRequest`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct CreatableTopic {
-    /// The topic's name.
+    /// The name.
     #[field(versions = "0+")]
     pub name: Str,
-    /// The number of partitions; -1 for the broker's default or when assignments are given.
+    /// The num partitions.
     #[field(versions = "0+")]
     pub num_partitions: i32,
-    /// The replication factor; -1 for the broker's default or when assignments are given.
+    /// The replication factor.
     #[field(versions = "0+")]
     pub replication_factor: i16,
-    /// The replicas of each partition; empty lets the controller choose.
+    /// The assignments.
     #[field(versions = "0+")]
     pub assignments: Vec<CreatableReplicaAssignment>,
-    /// One entry per configuration key.
+    /// The configs.
     #[field(versions = "0+")]
     pub configs: Vec<CreatableTopicConfig>,
 }
 
-/// The replicas of one partition.
+/// One of `assignments` of [`CreatableTopic`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct CreatableReplicaAssignment {
-    /// The partition.
+    /// The partition index.
     #[field(versions = "0+")]
     pub partition_index: i32,
-    /// The replicas, the preferred one first.
+    /// The broker ids.
     #[field(versions = "0+")]
     pub broker_ids: Vec<i32>,
 }
 
-/// A configuration key of a topic to create.
+/// One of `configs` of [`CreatableTopic`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct CreatableTopicConfig {
-    /// The configuration key.
+    /// The name.
     #[field(versions = "0+")]
     pub name: Str,
-    /// The value; null when it is unset or secret.
+    /// The value.
     #[field(versions = "0+", nullable = "0+")]
     pub value: Option<Str>,
 }
@@ -65,59 +65,59 @@ pub struct CreatableTopicConfig {
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(response, key = 19, versions = "0-7", flexible = "5+")]
 pub struct CreateTopicsResponse {
-    /// How long a quota makes the client wait, in milliseconds.
+    /// The throttle time, in milliseconds.
     #[field(versions = "2+", ignorable)]
     pub throttle_time_ms: i32,
-    /// One entry per topic.
+    /// The topics.
     #[field(versions = "0+")]
     pub topics: Vec<CreatableTopicResult>,
 }
 
-/// How creating one topic went.
+/// One of `topics` of [`CreateTopicsResponse`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct CreatableTopicResult {
-    /// The topic's name.
+    /// The name.
     #[field(versions = "0+")]
     pub name: Str,
-    /// The topic's id; zero when unknown.
+    /// The topic id.
     #[field(versions = "7+", ignorable)]
     pub topic_id: Uuid,
-    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
+    /// The error code.
     #[field(versions = "0+")]
     pub error_code: i16,
-    /// What went wrong, for people; null when there is nothing to add.
+    /// The error message.
     #[field(versions = "1+", nullable = "0+", ignorable)]
     pub error_message: Option<Str>,
-    /// Why the configuration is left out of the answer; 0 when it is not.
+    /// The topic config error code.
     #[field(versions = "5+", tagged = "5+", tag = 0, ignorable)]
     pub topic_config_error_code: i16,
-    /// The number of partitions; -1 when left out.
+    /// The num partitions.
     #[field(versions = "5+", default = "-1", ignorable)]
     pub num_partitions: i32,
-    /// The replication factor; -1 when left out.
+    /// The replication factor.
     #[field(versions = "5+", default = "-1", ignorable)]
     pub replication_factor: i16,
-    /// The configuration of the new topic; null when left out.
+    /// The configs.
     #[field(versions = "5+", nullable = "5+", ignorable)]
     pub configs: Option<Vec<CreatableTopicConfigs>>,
 }
 
-/// A configuration key of a created topic.
+/// One of `configs` of [`CreatableTopicResult`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct CreatableTopicConfigs {
-    /// The configuration key.
+    /// The name.
     #[field(versions = "5+")]
     pub name: Str,
-    /// The value; null when it is unset or secret.
+    /// The value.
     #[field(versions = "5+", nullable = "5+")]
     pub value: Option<Str>,
-    /// Whether the key cannot be altered dynamically.
+    /// The read only.
     #[field(versions = "5+")]
     pub read_only: bool,
-    /// Where the value comes from (`ConfigSource`).
+    /// The config source.
     #[field(versions = "5+", default = "-1", ignorable)]
     pub config_source: i8,
-    /// Whether the value is kept secret, and null here.
+    /// The is sensitive.
     #[field(versions = "5+")]
     pub is_sensitive: bool,
 }

@@ -1,40 +1,40 @@
-//! DeleteAcls (key 31) deletes ACLs.
+//! DeleteAcls (key 31).
 
 use wire_derive::{Message, Struct};
 
 use crate::Str;
 
-/// Deletes the ACLs that match.
+/// Asks for DeleteAcls.
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(request, key = 31, versions = "0-3", flexible = "2+", response = DeleteAclsResponse)]
 pub struct DeleteAclsRequest {
-    /// One entry per filter.
+    /// The filters.
     #[field(versions = "0+")]
     pub filters: Vec<DeleteAclsFilter>,
 }
 
-/// Which ACLs to delete.
+/// One of `filters` of [`DeleteAclsRequest`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct DeleteAclsFilter {
-    /// The kind of resource to match.
+    /// The resource type filter.
     #[field(versions = "0+")]
     pub resource_type_filter: i8,
-    /// The name to match; null matches any.
+    /// The resource name filter.
     #[field(versions = "0+", nullable = "0+")]
     pub resource_name_filter: Option<Str>,
-    /// The kind of pattern to match.
+    /// The pattern type filter.
     #[field(versions = "1+", default = "3")]
     pub pattern_type_filter: i8,
-    /// The principal to match; null matches any.
+    /// The principal filter.
     #[field(versions = "0+", nullable = "0+")]
     pub principal_filter: Option<Str>,
-    /// The host to match; null matches any.
+    /// The host filter.
     #[field(versions = "0+", nullable = "0+")]
     pub host_filter: Option<Str>,
-    /// What may be done (`AclOperation`).
+    /// The operation.
     #[field(versions = "0+")]
     pub operation: i8,
-    /// Whether it is allowed or denied (`AclPermissionType`).
+    /// The permission type.
     #[field(versions = "0+")]
     pub permission_type: i8,
 }
@@ -43,56 +43,56 @@ pub struct DeleteAclsFilter {
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(response, key = 31, versions = "0-3", flexible = "2+")]
 pub struct DeleteAclsResponse {
-    /// How long a quota makes the client wait, in milliseconds.
+    /// The throttle time, in milliseconds.
     #[field(versions = "0+")]
     pub throttle_time_ms: i32,
-    /// One entry per filter of the request.
+    /// The filter results.
     #[field(versions = "0+")]
     pub filter_results: Vec<DeleteAclsFilterResult>,
 }
 
-/// What one filter matched.
+/// One of `filter_results` of [`DeleteAclsResponse`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct DeleteAclsFilterResult {
-    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
+    /// The error code.
     #[field(versions = "0+")]
     pub error_code: i16,
-    /// What went wrong, for people; null when there is nothing to add.
+    /// The error message.
     #[field(versions = "0+", nullable = "0+")]
     pub error_message: Option<Str>,
-    /// The ACLs that matched.
+    /// The matching acls.
     #[field(versions = "0+")]
     pub matching_acls: Vec<DeleteAclsMatchingAcl>,
 }
 
-/// An ACL that matched, and whether it was deleted.
+/// One of `matching_acls` of [`DeleteAclsFilterResult`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct DeleteAclsMatchingAcl {
-    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
+    /// The error code.
     #[field(versions = "0+")]
     pub error_code: i16,
-    /// What went wrong, for people; null when there is nothing to add.
+    /// The error message.
     #[field(versions = "0+", nullable = "0+")]
     pub error_message: Option<Str>,
-    /// The kind of resource (`ResourceType` for ACLs, `ConfigResource.Type` for configurations).
+    /// The resource type.
     #[field(versions = "0+")]
     pub resource_type: i8,
-    /// The resource's name.
+    /// The resource name.
     #[field(versions = "0+")]
     pub resource_name: Str,
-    /// Whether the name is literal or a prefix.
+    /// The pattern type.
     #[field(versions = "1+", default = "3")]
     pub pattern_type: i8,
-    /// The principal, as `User:name`.
+    /// The principal.
     #[field(versions = "0+")]
     pub principal: Str,
-    /// The host name to connect to.
+    /// The host.
     #[field(versions = "0+")]
     pub host: Str,
-    /// What may be done (`AclOperation`).
+    /// The operation.
     #[field(versions = "0+")]
     pub operation: i8,
-    /// Whether it is allowed or denied (`AclPermissionType`).
+    /// The permission type.
     #[field(versions = "0+")]
     pub permission_type: i8,
 }

@@ -1,14 +1,14 @@
-//! DeleteGroups (key 42) deletes empty groups.
+//! DeleteGroups (key 42).
 
 use wire_derive::{Message, Struct};
 
 use crate::Str;
 
-/// Deletes empty groups.
+/// Asks for DeleteGroups.
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(request, key = 42, versions = "0-2", flexible = "2+", response = DeleteGroupsResponse)]
 pub struct DeleteGroupsRequest {
-    /// The groups.
+    /// The groups names.
     #[field(versions = "0+")]
     pub groups_names: Vec<Str>,
 }
@@ -17,21 +17,21 @@ pub struct DeleteGroupsRequest {
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(response, key = 42, versions = "0-2", flexible = "2+")]
 pub struct DeleteGroupsResponse {
-    /// How long a quota makes the client wait, in milliseconds.
+    /// The throttle time, in milliseconds.
     #[field(versions = "0+")]
     pub throttle_time_ms: i32,
-    /// One entry per item of the request.
+    /// The results.
     #[field(versions = "0+")]
     pub results: Vec<DeletableGroupResult>,
 }
 
-/// How deleting one group went.
+/// One of `results` of [`DeleteGroupsResponse`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct DeletableGroupResult {
-    /// The group.
+    /// The group id.
     #[field(versions = "0+")]
     pub group_id: Str,
-    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
+    /// The error code.
     #[field(versions = "0+")]
     pub error_code: i16,
 }

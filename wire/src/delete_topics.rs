@@ -1,32 +1,31 @@
-//! DeleteTopics (key 20) deletes topics.
-//! By name; from version 6 on also by id.
+//! DeleteTopics (key 20).
 
 use wire_derive::{Message, Struct};
 
 use crate::{Str, Uuid};
 
-/// Deletes topics; for the controller.
+/// Asks for DeleteTopics.
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(request, key = 20, versions = "0-6", flexible = "4+", response = DeleteTopicsResponse)]
 pub struct DeleteTopicsRequest {
-    /// One entry per topic.
+    /// The topics.
     #[field(versions = "6+")]
     pub topics: Vec<DeleteTopicState>,
-    /// The topics' names.
+    /// The topic names.
     #[field(versions = "0-5", ignorable)]
     pub topic_names: Vec<Str>,
-    /// How long the broker may take, in milliseconds.
+    /// The timeout, in milliseconds.
     #[field(versions = "0+")]
     pub timeout_ms: i32,
 }
 
-/// A topic of the request.
+/// One of `topics` of [`DeleteTopicsRequest`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct DeleteTopicState {
-    /// The topic's name; null when it is asked for by id.
+    /// The name.
     #[field(versions = "6+", nullable = "6+", default = "null")]
     pub name: Option<Str>,
-    /// The topic's id; zero when unknown.
+    /// The topic id.
     #[field(versions = "6+")]
     pub topic_id: Uuid,
 }
@@ -35,27 +34,27 @@ pub struct DeleteTopicState {
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(response, key = 20, versions = "0-6", flexible = "4+")]
 pub struct DeleteTopicsResponse {
-    /// How long a quota makes the client wait, in milliseconds.
+    /// The throttle time, in milliseconds.
     #[field(versions = "1+", ignorable)]
     pub throttle_time_ms: i32,
-    /// One entry per item of the request.
+    /// The responses.
     #[field(versions = "0+")]
     pub responses: Vec<DeletableTopicResult>,
 }
 
-/// A topic of the response.
+/// One of `responses` of [`DeleteTopicsResponse`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct DeletableTopicResult {
-    /// The topic's name; null when the id is unknown.
+    /// The name.
     #[field(versions = "0+", nullable = "6+")]
     pub name: Option<Str>,
-    /// The topic's id; zero when unknown.
+    /// The topic id.
     #[field(versions = "6+", ignorable)]
     pub topic_id: Uuid,
-    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
+    /// The error code.
     #[field(versions = "0+")]
     pub error_code: i16,
-    /// What went wrong, for people; null when there is nothing to add.
+    /// The error message.
     #[field(versions = "5+", nullable = "5+", default = "null", ignorable)]
     pub error_message: Option<Str>,
 }

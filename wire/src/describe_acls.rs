@@ -1,32 +1,32 @@
-//! DescribeAcls (key 29) lists ACLs.
+//! DescribeAcls (key 29).
 
 use wire_derive::{Message, Struct};
 
 use crate::Str;
 
-/// Asks for the ACLs that match.
+/// Asks for DescribeAcls.
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(request, key = 29, versions = "0-3", flexible = "2+", response = DescribeAclsResponse)]
 pub struct DescribeAclsRequest {
-    /// The kind of resource to match.
+    /// The resource type filter.
     #[field(versions = "0+")]
     pub resource_type_filter: i8,
-    /// The name to match; null matches any.
+    /// The resource name filter.
     #[field(versions = "0+", nullable = "0+")]
     pub resource_name_filter: Option<Str>,
-    /// The kind of pattern to match.
+    /// The pattern type filter.
     #[field(versions = "1+", default = "3")]
     pub pattern_type_filter: i8,
-    /// The principal to match; null matches any.
+    /// The principal filter.
     #[field(versions = "0+", nullable = "0+")]
     pub principal_filter: Option<Str>,
-    /// The host to match; null matches any.
+    /// The host filter.
     #[field(versions = "0+", nullable = "0+")]
     pub host_filter: Option<Str>,
-    /// What may be done (`AclOperation`).
+    /// The operation.
     #[field(versions = "0+")]
     pub operation: i8,
-    /// Whether it is allowed or denied (`AclPermissionType`).
+    /// The permission type.
     #[field(versions = "0+")]
     pub permission_type: i8,
 }
@@ -35,50 +35,50 @@ pub struct DescribeAclsRequest {
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(response, key = 29, versions = "0-3", flexible = "2+")]
 pub struct DescribeAclsResponse {
-    /// How long a quota makes the client wait, in milliseconds.
+    /// The throttle time, in milliseconds.
     #[field(versions = "0+")]
     pub throttle_time_ms: i32,
-    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
+    /// The error code.
     #[field(versions = "0+")]
     pub error_code: i16,
-    /// What went wrong, for people; null when there is nothing to add.
+    /// The error message.
     #[field(versions = "0+", nullable = "0+")]
     pub error_message: Option<Str>,
-    /// One entry per resource.
+    /// The resources.
     #[field(versions = "0+")]
     pub resources: Vec<DescribeAclsResource>,
 }
 
-/// A resource with ACLs.
+/// One of `resources` of [`DescribeAclsResponse`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct DescribeAclsResource {
-    /// The kind of resource (`ResourceType` for ACLs, `ConfigResource.Type` for configurations).
+    /// The resource type.
     #[field(versions = "0+")]
     pub resource_type: i8,
-    /// The resource's name.
+    /// The resource name.
     #[field(versions = "0+")]
     pub resource_name: Str,
-    /// Whether the name is literal or a prefix.
+    /// The pattern type.
     #[field(versions = "1+", default = "3")]
     pub pattern_type: i8,
-    /// The ACLs of the resource.
+    /// The acls.
     #[field(versions = "0+")]
     pub acls: Vec<AclDescription>,
 }
 
-/// An ACL of a resource.
+/// One of `acls` of [`DescribeAclsResource`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct AclDescription {
-    /// The principal, as `User:name`.
+    /// The principal.
     #[field(versions = "0+")]
     pub principal: Str,
-    /// The host name to connect to.
+    /// The host.
     #[field(versions = "0+")]
     pub host: Str,
-    /// What may be done (`AclOperation`).
+    /// The operation.
     #[field(versions = "0+")]
     pub operation: i8,
-    /// Whether it is allowed or denied (`AclPermissionType`).
+    /// The permission type.
     #[field(versions = "0+")]
     pub permission_type: i8,
 }

@@ -1,31 +1,31 @@
-//! DescribeClientQuotas (key 48) lists quotas.
+//! DescribeClientQuotas (key 48).
 
 use wire_derive::{Message, Struct};
 
 use crate::Str;
 
-/// Asks for the quotas of the entities that match.
+/// Asks for DescribeClientQuotas.
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(request, key = 48, versions = "0-1", flexible = "1+", response = DescribeClientQuotasResponse)]
 pub struct DescribeClientQuotasRequest {
-    /// What an entity must look like; all must hold.
+    /// The components.
     #[field(versions = "0+")]
     pub components: Vec<ComponentData>,
-    /// Whether entities with further parts are left out.
+    /// The strict.
     #[field(versions = "0+")]
     pub strict: bool,
 }
 
-/// What one part of an entity must look like.
+/// One of `components` of [`DescribeClientQuotasRequest`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct ComponentData {
-    /// The kind of entity: `user`, `client-id` or `ip`.
+    /// The entity type.
     #[field(versions = "0+")]
     pub entity_type: Str,
-    /// 0 exactly this name, 1 the default, 2 any name.
+    /// The match type.
     #[field(versions = "0+")]
     pub match_type: i8,
-    /// The name to match; null unless the match type wants one.
+    /// The match.
     #[field(versions = "0+", nullable = "0+")]
     pub r#match: Option<Str>,
 }
@@ -34,49 +34,49 @@ pub struct ComponentData {
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(response, key = 48, versions = "0-1", flexible = "1+")]
 pub struct DescribeClientQuotasResponse {
-    /// How long a quota makes the client wait, in milliseconds.
+    /// The throttle time, in milliseconds.
     #[field(versions = "0+")]
     pub throttle_time_ms: i32,
-    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
+    /// The error code.
     #[field(versions = "0+")]
     pub error_code: i16,
-    /// What went wrong, for people; null when there is nothing to add.
+    /// The error message.
     #[field(versions = "0+", nullable = "0+")]
     pub error_message: Option<Str>,
-    /// One entry per entity; null on failure.
+    /// The entries.
     #[field(versions = "0+", nullable = "0+")]
     pub entries: Option<Vec<EntryData>>,
 }
 
-/// An entity and its quotas.
+/// One of `entries` of [`DescribeClientQuotasResponse`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct EntryData {
-    /// The parts that name the entity.
+    /// The entity.
     #[field(versions = "0+")]
     pub entity: Vec<EntityData>,
-    /// One entry per quota.
+    /// The values.
     #[field(versions = "0+")]
     pub values: Vec<ValueData>,
 }
 
-/// A part of what names an entity: kind and name.
+/// One of `entity` of [`EntryData`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct EntityData {
-    /// The kind of entity: `user`, `client-id` or `ip`.
+    /// The entity type.
     #[field(versions = "0+")]
     pub entity_type: Str,
-    /// The entity's name; null for the default.
+    /// The entity name.
     #[field(versions = "0+", nullable = "0+")]
     pub entity_name: Option<Str>,
 }
 
-/// An entity's quota.
+/// One of `values` of [`EntryData`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct ValueData {
-    /// The quota, such as `producer_byte_rate`.
+    /// The key.
     #[field(versions = "0+")]
     pub key: Str,
-    /// The limit.
+    /// The value.
     #[field(versions = "0+")]
     pub value: f64,
 }

@@ -1,17 +1,17 @@
-//! DescribeCluster (key 60) describes the cluster.
+//! DescribeCluster (key 60).
 
 use wire_derive::{Message, Struct};
 
 use crate::Str;
 
-/// Asks for cluster id, controller and brokers.
+/// Asks for DescribeCluster.
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(request, key = 60, versions = "0-1", flexible = "0+", response = DescribeClusterResponse)]
 pub struct DescribeClusterRequest {
-    /// Whether to answer what the client may do to the cluster.
+    /// The include cluster authorized operations.
     #[field(versions = "0+")]
     pub include_cluster_authorized_operations: bool,
-    /// 1 for brokers, 2 for controllers.
+    /// The endpoint type.
     #[field(versions = "1+", default = "1")]
     pub endpoint_type: i8,
 }
@@ -20,45 +20,45 @@ pub struct DescribeClusterRequest {
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(response, key = 60, versions = "0-1", flexible = "0+")]
 pub struct DescribeClusterResponse {
-    /// How long a quota makes the client wait, in milliseconds.
+    /// The throttle time, in milliseconds.
     #[field(versions = "0+")]
     pub throttle_time_ms: i32,
-    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
+    /// The error code.
     #[field(versions = "0+")]
     pub error_code: i16,
-    /// What went wrong, for people; null when there is nothing to add.
+    /// The error message.
     #[field(versions = "0+", nullable = "0+", default = "null")]
     pub error_message: Option<Str>,
-    /// 1 for brokers, 2 for controllers.
+    /// The endpoint type.
     #[field(versions = "1+", default = "1")]
     pub endpoint_type: i8,
-    /// The cluster's id; null when unknown.
+    /// The cluster id.
     #[field(versions = "0+")]
     pub cluster_id: Str,
-    /// The controller's broker id; -1 when there is none.
+    /// The controller id.
     #[field(versions = "0+", default = "-1")]
     pub controller_id: i32,
-    /// The live brokers.
+    /// The brokers.
     #[field(versions = "0+")]
     pub brokers: Vec<DescribeClusterBroker>,
-    /// Bit field of what the client may do to the cluster; the minimum when not asked.
+    /// The cluster authorized operations.
     #[field(versions = "0+", default = "-2147483648")]
     pub cluster_authorized_operations: i32,
 }
 
-/// A broker of the cluster.
+/// One of `brokers` of [`DescribeClusterResponse`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct DescribeClusterBroker {
-    /// The broker's id.
+    /// The broker id.
     #[field(versions = "0+")]
     pub broker_id: i32,
-    /// The host name to connect to.
+    /// The host.
     #[field(versions = "0+")]
     pub host: Str,
-    /// The port to connect to.
+    /// The port.
     #[field(versions = "0+")]
     pub port: i32,
-    /// The rack; null when it has none.
+    /// The rack.
     #[field(versions = "0+", nullable = "0+", default = "null")]
     pub rack: Option<Str>,
 }

@@ -1,34 +1,34 @@
-//! DescribeConfigs (key 32) describes configurations.
+//! DescribeConfigs (key 32).
 
 use wire_derive::{Message, Struct};
 
 use crate::Str;
 
-/// Asks for the configuration of resources.
+/// Asks for DescribeConfigs.
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(request, key = 32, versions = "0-4", flexible = "4+", response = DescribeConfigsResponse)]
 pub struct DescribeConfigsRequest {
-    /// One entry per resource.
+    /// The resources.
     #[field(versions = "0+")]
     pub resources: Vec<DescribeConfigsResource>,
-    /// Whether to answer where the values come from.
+    /// The include synonyms.
     #[field(versions = "1+", default = "false")]
     pub include_synonyms: bool,
-    /// Whether to answer what the keys mean.
+    /// The include documentation.
     #[field(versions = "3+", default = "false")]
     pub include_documentation: bool,
 }
 
-/// A resource to describe.
+/// One of `resources` of [`DescribeConfigsRequest`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct DescribeConfigsResource {
-    /// The kind of resource (`ResourceType` for ACLs, `ConfigResource.Type` for configurations).
+    /// The resource type.
     #[field(versions = "0+")]
     pub resource_type: i8,
-    /// The resource's name.
+    /// The resource name.
     #[field(versions = "0+")]
     pub resource_name: Str,
-    /// The keys to describe; null for all.
+    /// The configuration keys.
     #[field(versions = "0+", nullable = "0+")]
     pub configuration_keys: Option<Vec<Str>>,
 }
@@ -37,76 +37,76 @@ pub struct DescribeConfigsResource {
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(response, key = 32, versions = "0-4", flexible = "4+")]
 pub struct DescribeConfigsResponse {
-    /// How long a quota makes the client wait, in milliseconds.
+    /// The throttle time, in milliseconds.
     #[field(versions = "0+")]
     pub throttle_time_ms: i32,
-    /// One entry per item of the request.
+    /// The results.
     #[field(versions = "0+")]
     pub results: Vec<DescribeConfigsResult>,
 }
 
-/// A described resource.
+/// One of `results` of [`DescribeConfigsResponse`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct DescribeConfigsResult {
-    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
+    /// The error code.
     #[field(versions = "0+")]
     pub error_code: i16,
-    /// What went wrong, for people; null when there is nothing to add.
+    /// The error message.
     #[field(versions = "0+", nullable = "0+")]
     pub error_message: Option<Str>,
-    /// The kind of resource (`ResourceType` for ACLs, `ConfigResource.Type` for configurations).
+    /// The resource type.
     #[field(versions = "0+")]
     pub resource_type: i8,
-    /// The resource's name.
+    /// The resource name.
     #[field(versions = "0+")]
     pub resource_name: Str,
-    /// One entry per configuration key.
+    /// The configs.
     #[field(versions = "0+")]
     pub configs: Vec<DescribeConfigsResourceResult>,
 }
 
-/// A configuration key of a described resource.
+/// One of `configs` of [`DescribeConfigsResult`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct DescribeConfigsResourceResult {
-    /// The configuration key.
+    /// The name.
     #[field(versions = "0+")]
     pub name: Str,
-    /// The value; null when it is unset or secret.
+    /// The value.
     #[field(versions = "0+", nullable = "0+")]
     pub value: Option<Str>,
-    /// Whether the key cannot be altered dynamically.
+    /// The read only.
     #[field(versions = "0+")]
     pub read_only: bool,
-    /// Whether nothing set the value.
+    /// The is default.
     #[field(versions = "0")]
     pub is_default: bool,
-    /// Where the value comes from (`ConfigSource`).
+    /// The config source.
     #[field(versions = "1+", default = "-1", ignorable)]
     pub config_source: i8,
-    /// Whether the value is kept secret, and null here.
+    /// The is sensitive.
     #[field(versions = "0+")]
     pub is_sensitive: bool,
-    /// The settings that could supply the value, the winning one first.
+    /// The synonyms.
     #[field(versions = "1+", ignorable)]
     pub synonyms: Vec<DescribeConfigsSynonym>,
-    /// The value's type (`ConfigDef.Type`).
+    /// The config type.
     #[field(versions = "3+", default = "0", ignorable)]
     pub config_type: i8,
-    /// What the key means; null when not asked.
+    /// The documentation.
     #[field(versions = "3+", nullable = "0+", ignorable)]
     pub documentation: Option<Str>,
 }
 
-/// A setting that could supply a value.
+/// One of `synonyms` of [`DescribeConfigsResourceResult`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct DescribeConfigsSynonym {
-    /// The configuration key.
+    /// The name.
     #[field(versions = "1+")]
     pub name: Str,
-    /// The value; null when it is unset or secret.
+    /// The value.
     #[field(versions = "1+", nullable = "0+")]
     pub value: Option<Str>,
-    /// Where the value comes from (`ConfigSource`).
+    /// The source.
     #[field(versions = "1+")]
     pub source: i8,
 }

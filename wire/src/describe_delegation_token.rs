@@ -1,4 +1,4 @@
-//! DescribeDelegationToken (key 41) lists delegation tokens.
+//! DescribeDelegationToken (key 41).
 
 use bytes::Bytes;
 
@@ -6,22 +6,22 @@ use wire_derive::{Message, Struct};
 
 use crate::Str;
 
-/// Asks for delegation tokens.
+/// Asks for DescribeDelegationToken.
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(request, key = 41, versions = "0-3", flexible = "2+", response = DescribeDelegationTokenResponse)]
 pub struct DescribeDelegationTokenRequest {
-    /// The owners whose tokens to describe; null for all.
+    /// The owners.
     #[field(versions = "0+", nullable = "0+")]
     pub owners: Option<Vec<DescribeDelegationTokenOwner>>,
 }
 
-/// An owner whose tokens are wanted.
+/// One of `owners` of [`DescribeDelegationTokenRequest`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct DescribeDelegationTokenOwner {
-    /// The kind of principal, `User`.
+    /// The principal type.
     #[field(versions = "0+")]
     pub principal_type: Str,
-    /// The principal's name.
+    /// The principal name.
     #[field(versions = "0+")]
     pub principal_name: Str,
 }
@@ -30,59 +30,59 @@ pub struct DescribeDelegationTokenOwner {
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(response, key = 41, versions = "0-3", flexible = "2+")]
 pub struct DescribeDelegationTokenResponse {
-    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
+    /// The error code.
     #[field(versions = "0+")]
     pub error_code: i16,
-    /// One entry per token.
+    /// The tokens.
     #[field(versions = "0+")]
     pub tokens: Vec<DescribedDelegationToken>,
-    /// How long a quota makes the client wait, in milliseconds.
+    /// The throttle time, in milliseconds.
     #[field(versions = "0+")]
     pub throttle_time_ms: i32,
 }
 
-/// A token.
+/// One of `tokens` of [`DescribeDelegationTokenResponse`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct DescribedDelegationToken {
-    /// The kind of principal, `User`.
+    /// The principal type.
     #[field(versions = "0+")]
     pub principal_type: Str,
-    /// The principal's name.
+    /// The principal name.
     #[field(versions = "0+")]
     pub principal_name: Str,
-    /// The kind of principal that asked for the token.
+    /// The token requester principal type.
     #[field(versions = "3+")]
     pub token_requester_principal_type: Str,
-    /// The name of the principal that asked for the token.
+    /// The token requester principal name.
     #[field(versions = "3+")]
     pub token_requester_principal_name: Str,
-    /// When the token was made, in milliseconds since 1970.
+    /// The issue timestamp.
     #[field(versions = "0+")]
     pub issue_timestamp: i64,
-    /// When the token expires, in milliseconds since 1970.
+    /// The expiry timestamp.
     #[field(versions = "0+")]
     pub expiry_timestamp: i64,
-    /// Until when the token can be renewed, in milliseconds since 1970.
+    /// The max timestamp.
     #[field(versions = "0+")]
     pub max_timestamp: i64,
-    /// The token's id.
+    /// The token id.
     #[field(versions = "0+")]
     pub token_id: Str,
-    /// The token's HMAC, by which it is named.
+    /// The hmac.
     #[field(versions = "0+")]
     pub hmac: Bytes,
-    /// The principals that may renew the token.
+    /// The renewers.
     #[field(versions = "0+")]
     pub renewers: Vec<DescribedDelegationTokenRenewer>,
 }
 
-/// A principal that may renew the token.
+/// One of `renewers` of [`DescribedDelegationToken`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct DescribedDelegationTokenRenewer {
-    /// The kind of principal, `User`.
+    /// The principal type.
     #[field(versions = "0+")]
     pub principal_type: Str,
-    /// The principal's name.
+    /// The principal name.
     #[field(versions = "0+")]
     pub principal_name: Str,
 }

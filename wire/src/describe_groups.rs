@@ -1,4 +1,4 @@
-//! DescribeGroups (key 15) describes groups and their members.
+//! DescribeGroups (key 15).
 
 use bytes::Bytes;
 
@@ -6,14 +6,14 @@ use wire_derive::{Message, Struct};
 
 use crate::Str;
 
-/// Asks for the state of groups.
+/// Asks for DescribeGroups.
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(request, key = 15, versions = "0-5", flexible = "5+", response = DescribeGroupsResponse)]
 pub struct DescribeGroupsRequest {
-    /// One entry per group.
+    /// The groups.
     #[field(versions = "0+")]
     pub groups: Vec<Str>,
-    /// Whether to answer what the client may do to each group.
+    /// The include authorized operations.
     #[field(versions = "3+")]
     pub include_authorized_operations: bool,
 }
@@ -22,59 +22,59 @@ pub struct DescribeGroupsRequest {
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(response, key = 15, versions = "0-5", flexible = "5+")]
 pub struct DescribeGroupsResponse {
-    /// How long a quota makes the client wait, in milliseconds.
+    /// The throttle time, in milliseconds.
     #[field(versions = "1+", ignorable)]
     pub throttle_time_ms: i32,
-    /// One entry per group.
+    /// The groups.
     #[field(versions = "0+")]
     pub groups: Vec<DescribedGroup>,
 }
 
-/// A group as the coordinator sees it.
+/// One of `groups` of [`DescribeGroupsResponse`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct DescribedGroup {
-    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
+    /// The error code.
     #[field(versions = "0+")]
     pub error_code: i16,
-    /// The group.
+    /// The group id.
     #[field(versions = "0+")]
     pub group_id: Str,
-    /// The group's state, as Kafka spells it.
+    /// The group state.
     #[field(versions = "0+")]
     pub group_state: Str,
-    /// The kind of group, `consumer` for consumers, empty for none.
+    /// The protocol type.
     #[field(versions = "0+")]
     pub protocol_type: Str,
-    /// The protocol the group chose.
+    /// The protocol data.
     #[field(versions = "0+")]
     pub protocol_data: Str,
-    /// One entry per member.
+    /// The members.
     #[field(versions = "0+")]
     pub members: Vec<DescribedGroupMember>,
-    /// Bit field of what the client may do to the group; the minimum when not asked.
+    /// The authorized operations.
     #[field(versions = "3+", default = "-2147483648")]
     pub authorized_operations: i32,
 }
 
-/// A member of a described group.
+/// One of `members` of [`DescribedGroup`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct DescribedGroupMember {
-    /// The member, as the coordinator named it; empty before that.
+    /// The member id.
     #[field(versions = "0+")]
     pub member_id: Str,
-    /// A static member's own id; null for a dynamic member.
+    /// The group instance id.
     #[field(versions = "4+", nullable = "4+", default = "null", ignorable)]
     pub group_instance_id: Option<Str>,
-    /// The member's client id.
+    /// The client id.
     #[field(versions = "0+")]
     pub client_id: Str,
-    /// The member's address, with a slash in front.
+    /// The client host.
     #[field(versions = "0+")]
     pub client_host: Str,
-    /// The member's subscription, opaque to the broker.
+    /// The member metadata.
     #[field(versions = "0+")]
     pub member_metadata: Bytes,
-    /// What the member is assigned, opaque to the broker.
+    /// The member assignment.
     #[field(versions = "0+")]
     pub member_assignment: Bytes,
 }

@@ -1,10 +1,10 @@
-//! DescribeTransactions (key 65) describes transactions.
+//! DescribeTransactions (key 65).
 
 use wire_derive::{Message, Struct};
 
 use crate::Str;
 
-/// Asks for the state of transactions.
+/// Asks for DescribeTransactions.
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(request, key = 65, versions = "0", flexible = "0+", response = DescribeTransactionsResponse)]
 pub struct DescribeTransactionsRequest {
@@ -17,47 +17,47 @@ pub struct DescribeTransactionsRequest {
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(response, key = 65, versions = "0", flexible = "0+")]
 pub struct DescribeTransactionsResponse {
-    /// How long a quota makes the client wait, in milliseconds.
+    /// The throttle time, in milliseconds.
     #[field(versions = "0+")]
     pub throttle_time_ms: i32,
-    /// One entry per transactional id.
+    /// The transaction states.
     #[field(versions = "0+")]
     pub transaction_states: Vec<TransactionState>,
 }
 
-/// A transaction as the coordinator sees it.
+/// One of `transaction_states` of [`DescribeTransactionsResponse`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct TransactionState {
-    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
+    /// The error code.
     #[field(versions = "0+")]
     pub error_code: i16,
     /// The transactional id.
     #[field(versions = "0+")]
     pub transactional_id: Str,
-    /// The transaction's state, as Kafka spells it.
+    /// The transaction state.
     #[field(versions = "0+")]
     pub transaction_state: Str,
-    /// After how long without an end the transaction is aborted, in milliseconds.
+    /// The transaction timeout, in milliseconds.
     #[field(versions = "0+")]
     pub transaction_timeout_ms: i32,
-    /// When the transaction began, in milliseconds since 1970.
+    /// The transaction start time, in milliseconds.
     #[field(versions = "0+")]
     pub transaction_start_time_ms: i64,
     /// The producer id.
     #[field(versions = "0+")]
     pub producer_id: i64,
-    /// The producer's epoch.
+    /// The producer epoch.
     #[field(versions = "0+")]
     pub producer_epoch: i16,
-    /// One entry per topic.
+    /// The topics.
     #[field(versions = "0+")]
     pub topics: Vec<TopicData>,
 }
 
-/// Partitions of one topic.
+/// One of `topics` of [`TransactionState`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct TopicData {
-    /// The topic's name.
+    /// The topic.
     #[field(versions = "0+")]
     pub topic: Str,
     /// The partitions.

@@ -1,28 +1,28 @@
-//! ElectLeaders (key 43) elects leaders.
+//! ElectLeaders (key 43).
 
 use wire_derive::{Message, Struct};
 
 use crate::Str;
 
-/// Elects leaders of partitions; for the controller.
+/// Asks for ElectLeaders.
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(request, key = 43, versions = "0-2", flexible = "2+", response = ElectLeadersResponse)]
 pub struct ElectLeadersRequest {
-    /// 0 elects the preferred replica, 1 any (unclean).
+    /// The election type.
     #[field(versions = "1+")]
     pub election_type: i8,
-    /// The partitions; null for all.
+    /// The topic partitions.
     #[field(versions = "0+", nullable = "0+")]
     pub topic_partitions: Option<Vec<TopicPartitions>>,
-    /// How long the broker may take, in milliseconds.
+    /// The timeout, in milliseconds.
     #[field(versions = "0+", default = "60000")]
     pub timeout_ms: i32,
 }
 
-/// Partitions of one topic.
+/// One of `topic_partitions` of [`ElectLeadersRequest`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct TopicPartitions {
-    /// The topic's name.
+    /// The topic.
     #[field(versions = "0+")]
     pub topic: Str,
     /// The partitions.
@@ -34,38 +34,38 @@ pub struct TopicPartitions {
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(response, key = 43, versions = "0-2", flexible = "2+")]
 pub struct ElectLeadersResponse {
-    /// How long a quota makes the client wait, in milliseconds.
+    /// The throttle time, in milliseconds.
     #[field(versions = "0+")]
     pub throttle_time_ms: i32,
-    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
+    /// The error code.
     #[field(versions = "1+")]
     pub error_code: i16,
-    /// One entry per topic.
+    /// The replica election results.
     #[field(versions = "0+")]
     pub replica_election_results: Vec<ReplicaElectionResult>,
 }
 
-/// A topic of the response.
+/// One of `replica_election_results` of [`ElectLeadersResponse`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct ReplicaElectionResult {
-    /// The topic's name.
+    /// The topic.
     #[field(versions = "0+")]
     pub topic: Str,
-    /// One entry per partition.
+    /// The partition result.
     #[field(versions = "0+")]
     pub partition_result: Vec<PartitionResult>,
 }
 
-/// A partition of the response.
+/// One of `partition_result` of [`ReplicaElectionResult`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct PartitionResult {
-    /// The partition.
+    /// The partition id.
     #[field(versions = "0+")]
     pub partition_id: i32,
-    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
+    /// The error code.
     #[field(versions = "0+")]
     pub error_code: i16,
-    /// What went wrong, for people; null when there is nothing to add.
+    /// The error message.
     #[field(versions = "0+", nullable = "0+")]
     pub error_message: Option<Str>,
 }

@@ -1,21 +1,20 @@
-//! Envelope (key 58) carries a forwarded request.
-//! Unused in ZooKeeper mode outside of a migration.
+//! Envelope (key 58).
 
 use bytes::Bytes;
 
 use wire_derive::Message;
 
-/// Carries a request forwarded for a client.
+/// Asks for Envelope.
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(request, key = 58, versions = "0", flexible = "0+", response = EnvelopeResponse)]
 pub struct EnvelopeRequest {
-    /// The forwarded request with its header.
+    /// The request data.
     #[field(versions = "0+")]
     pub request_data: Bytes,
-    /// The principal that sent it; null when there is none.
+    /// The request principal.
     #[field(versions = "0+", nullable = "0+")]
     pub request_principal: Option<Bytes>,
-    /// The address it came from.
+    /// The client host address.
     #[field(versions = "0+")]
     pub client_host_address: Bytes,
 }
@@ -24,10 +23,10 @@ pub struct EnvelopeRequest {
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(response, key = 58, versions = "0", flexible = "0+")]
 pub struct EnvelopeResponse {
-    /// The response with its header; null on failure.
+    /// The response data.
     #[field(versions = "0+", nullable = "0+", default = "null")]
     pub response_data: Option<Bytes>,
-    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
+    /// The error code.
     #[field(versions = "0+")]
     pub error_code: i16,
 }

@@ -1,17 +1,17 @@
-//! ExpireDelegationToken (key 40) lets a delegation token expire.
+//! ExpireDelegationToken (key 40).
 
 use bytes::Bytes;
 
 use wire_derive::Message;
 
-/// Sets when a delegation token expires.
+/// Asks for ExpireDelegationToken.
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(request, key = 40, versions = "0-2", flexible = "2+", response = ExpireDelegationTokenResponse)]
 pub struct ExpireDelegationTokenRequest {
-    /// The token's HMAC, by which it is named.
+    /// The hmac.
     #[field(versions = "0+")]
     pub hmac: Bytes,
-    /// When it expires from now, in milliseconds; negative for at once.
+    /// The expiry time period, in milliseconds.
     #[field(versions = "0+")]
     pub expiry_time_period_ms: i64,
 }
@@ -20,13 +20,13 @@ pub struct ExpireDelegationTokenRequest {
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(response, key = 40, versions = "0-2", flexible = "2+")]
 pub struct ExpireDelegationTokenResponse {
-    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
+    /// The error code.
     #[field(versions = "0+")]
     pub error_code: i16,
-    /// When the token expires, in milliseconds since 1970.
+    /// The expiry timestamp, in milliseconds.
     #[field(versions = "0+")]
     pub expiry_timestamp_ms: i64,
-    /// How long a quota makes the client wait, in milliseconds.
+    /// The throttle time, in milliseconds.
     #[field(versions = "0+")]
     pub throttle_time_ms: i32,
 }

@@ -1,110 +1,109 @@
-//! Fetch (key 1) reads record batches, for consumers and for followers.
-//! Sessions from version 7 on (KIP-227), topic ids from 13 on.
+//! Fetch (key 1).
 
 use wire_derive::{Message, Struct};
 
 use crate::{Records, Str, Uuid};
 
-/// Reads record batches from partitions.
+/// Asks for Fetch.
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(request, key = 1, versions = "0-17", flexible = "12+", response = FetchResponse)]
 pub struct FetchRequest {
-    /// Only for the KRaft metadata log.
+    /// The cluster id.
     #[field(versions = "12+", nullable = "12+", tagged = "12+", tag = 0, default = "null", ignorable)]
     pub cluster_id: Option<Str>,
-    /// The broker id of the follower that asks, -1 for a consumer; from version 15 on in `replica_state`.
+    /// The replica id.
     #[field(versions = "0-14", default = "-1")]
     pub replica_id: i32,
-    /// Who asks: a follower with its broker epoch, or a consumer.
+    /// The replica state.
     #[field(versions = "15+", tagged = "15+", tag = 1)]
     pub replica_state: ReplicaState,
-    /// How long to wait for `min_bytes`, in milliseconds.
+    /// The max wait, in milliseconds.
     #[field(versions = "0+")]
     pub max_wait_ms: i32,
-    /// How much has to be there for an answer before `max_wait_ms`, in bytes.
+    /// The min bytes.
     #[field(versions = "0+")]
     pub min_bytes: i32,
-    /// How much the whole answer may hold, in bytes; one batch may exceed it (KIP-74).
+    /// The max bytes.
     #[field(versions = "3+", default = "0x7fffffff", ignorable)]
     pub max_bytes: i32,
-    /// 0 reads uncommitted records too, 1 only committed ones.
+    /// The isolation level.
     #[field(versions = "4+", default = "0", ignorable)]
     pub isolation_level: i8,
-    /// The fetch session; 0 for none.
+    /// The session id.
     #[field(versions = "7+", default = "0", ignorable)]
     pub session_id: i32,
-    /// The epoch within the session; 0 opens one, -1 closes or does without (KIP-227).
+    /// The session epoch.
     #[field(versions = "7+", default = "-1", ignorable)]
     pub session_epoch: i32,
-    /// The partitions to read; within a session, those that changed.
+    /// The topics.
     #[field(versions = "0+")]
     pub topics: Vec<FetchTopic>,
-    /// Partitions to remove from the session.
+    /// The forgotten topics data.
     #[field(versions = "7+")]
     pub forgotten_topics_data: Vec<ForgottenTopic>,
-    /// The rack of the consumer; empty or null when it has none.
+    /// The rack id.
     #[field(versions = "11+", ignorable)]
     pub rack_id: Str,
 }
 
-/// A follower that fetches.
+/// The `replica_state` of [`FetchRequest`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct ReplicaState {
-    /// The broker id of the follower that asks; -1 for a consumer.
+    /// The replica id.
     #[field(versions = "15+", default = "-1")]
     pub replica_id: i32,
-    /// The broker epoch of the follower; -1 when unknown.
+    /// The replica epoch.
     #[field(versions = "15+", default = "-1")]
     pub replica_epoch: i64,
 }
 
-/// A topic of the request.
+/// One of `topics` of [`FetchRequest`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct FetchTopic {
-    /// The topic's name, up to version 12.
+    /// The topic.
     #[field(versions = "0-12", ignorable)]
     pub topic: Str,
-    /// The topic's id, from version 13 on.
+    /// The topic id.
     #[field(versions = "13+", ignorable)]
     pub topic_id: Uuid,
-    /// One entry per partition.
+    /// The partitions.
     #[field(versions = "0+")]
     pub partitions: Vec<FetchPartition>,
 }
 
-/// A partition of the request.
+/// One of `partitions` of [`FetchTopic`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct FetchPartition {
     /// The partition.
     #[field(versions = "0+")]
     pub partition: i32,
-    /// The leader epoch the sender knows, for fencing; -1 to skip the check.
+    /// The current leader epoch.
     #[field(versions = "9+", default = "-1", ignorable)]
     pub current_leader_epoch: i32,
-    /// The first offset wanted.
+    /// The fetch offset.
     #[field(versions = "0+")]
     pub fetch_offset: i64,
-    /// The leader epoch of the follower's last record; -1 when it has none.
+    /// The last fetched epoch.
     #[field(versions = "12+", default = "-1")]
     pub last_fetched_epoch: i32,
-    /// The follower's first offset; -1 for a consumer.
+    /// The log start offset.
     #[field(versions = "5+", default = "-1", ignorable)]
     pub log_start_offset: i64,
-    /// How much of this partition the answer may hold, in bytes; one batch may exceed it.
+    /// The partition max bytes.
     #[field(versions = "0+")]
     pub partition_max_bytes: i32,
-    /// The id of the follower's log directory; zero when unknown.
+    /// The replica directory id.
     #[field(versions = "17+", tagged = "17+", tag = 0, ignorable)]
     pub replica_directory_id: Uuid,
 }
 
-/// Partitions of one topic.
+/// One of `forgotten_topics_data` of [`FetchRequest`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct ForgottenTopic {
-    /// The topic's name, up to version 12.
+    /// The topic.
     #[field(versions = "7-12", ignorable)]
     pub topic: Str,
-    /// The topic's id, from version 13 on.
+    /// The topic id.
     #[field(versions = "13+", ignorable)]
     pub topic_id: Uuid,
     /// The partitions.
@@ -116,132 +115,132 @@ pub struct ForgottenTopic {
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(response, key = 1, versions = "0-17", flexible = "12+")]
 pub struct FetchResponse {
-    /// How long a quota makes the client wait, in milliseconds.
+    /// The throttle time, in milliseconds.
     #[field(versions = "1+", ignorable)]
     pub throttle_time_ms: i32,
-    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
+    /// The error code.
     #[field(versions = "7+", ignorable)]
     pub error_code: i16,
-    /// The fetch session; 0 for none.
+    /// The session id.
     #[field(versions = "7+", default = "0")]
     pub session_id: i32,
-    /// The partitions read; within a session, those with something new.
+    /// The responses.
     #[field(versions = "0+")]
     pub responses: Vec<FetchableTopicResponse>,
-    /// Where the brokers named as current leaders are.
+    /// The node endpoints.
     #[field(versions = "16+", tagged = "16+", tag = 0)]
     pub node_endpoints: Vec<NodeEndpoint>,
 }
 
-/// A topic of the response.
+/// One of `responses` of [`FetchResponse`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct FetchableTopicResponse {
-    /// The topic's name, up to version 12.
+    /// The topic.
     #[field(versions = "0-12", ignorable)]
     pub topic: Str,
-    /// The topic's id, from version 13 on.
+    /// The topic id.
     #[field(versions = "13+", ignorable)]
     pub topic_id: Uuid,
-    /// One entry per partition.
+    /// The partitions.
     #[field(versions = "0+")]
     pub partitions: Vec<PartitionData>,
 }
 
-/// A partition of the response.
+/// One of `partitions` of [`FetchableTopicResponse`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct PartitionData {
-    /// The partition.
+    /// The partition index.
     #[field(versions = "0+")]
     pub partition_index: i32,
-    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
+    /// The error code.
     #[field(versions = "0+")]
     pub error_code: i16,
-    /// The offset below which every replica in sync has the records.
+    /// The high watermark.
     #[field(versions = "0+")]
     pub high_watermark: i64,
-    /// The offset below which every transaction is decided; -1 when unknown.
+    /// The last stable offset.
     #[field(versions = "4+", default = "-1", ignorable)]
     pub last_stable_offset: i64,
-    /// The partition's first offset; -1 when unknown.
+    /// The log start offset.
     #[field(versions = "5+", default = "-1", ignorable)]
     pub log_start_offset: i64,
-    /// Where the follower's log departs from the leader's; the default when it does not.
+    /// The diverging epoch.
     #[field(versions = "12+", tagged = "12+", tag = 0)]
     pub diverging_epoch: EpochEndOffset,
-    /// Who leads now, when the receiver does not.
+    /// The current leader.
     #[field(versions = "12+", tagged = "12+", tag = 1)]
     pub current_leader: LeaderIdAndEpoch,
-    /// Only for the KRaft metadata log.
+    /// The snapshot id.
     #[field(versions = "12+", tagged = "12+", tag = 2)]
     pub snapshot_id: SnapshotId,
-    /// Transactions in the answer that a committed-only reader leaves out; null when it reads uncommitted.
+    /// The aborted transactions.
     #[field(versions = "4+", nullable = "4+", ignorable)]
     pub aborted_transactions: Option<Vec<AbortedTransaction>>,
-    /// The replica the consumer had better read from; -1 for the leader.
+    /// The preferred read replica.
     #[field(versions = "11+", default = "-1")]
     pub preferred_read_replica: i32,
-    /// The record data, from `fetch_offset` or the batch around it on; length 0, not null, when there is none.
+    /// The records.
     #[field(versions = "0+", nullable = "0+")]
     pub records: Records,
 }
 
-/// A leader epoch and where it ends.
+/// The `diverging_epoch` of [`PartitionData`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct EpochEndOffset {
-    /// The leader epoch.
+    /// The epoch.
     #[field(versions = "12+", default = "-1")]
     pub epoch: i32,
-    /// The end offset of the leader epoch; -1 when unknown.
+    /// The end offset.
     #[field(versions = "12+", default = "-1")]
     pub end_offset: i64,
 }
 
-/// Who leads a partition.
+/// The `current_leader` of [`PartitionData`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct LeaderIdAndEpoch {
-    /// The leader's broker id; -1 when unknown.
+    /// The leader id.
     #[field(versions = "12+", default = "-1")]
     pub leader_id: i32,
-    /// The partition's leader epoch; -1 when unknown.
+    /// The leader epoch.
     #[field(versions = "12+", default = "-1")]
     pub leader_epoch: i32,
 }
 
-/// A snapshot of the KRaft metadata log.
+/// The `snapshot_id` of [`PartitionData`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct SnapshotId {
-    /// The snapshot's end offset.
+    /// The end offset.
     #[field(versions = "0+", default = "-1")]
     pub end_offset: i64,
-    /// The leader epoch.
+    /// The epoch.
     #[field(versions = "0+", default = "-1")]
     pub epoch: i32,
 }
 
-/// A transaction that a committed-only reader leaves out.
+/// One of `aborted_transactions` of [`PartitionData`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct AbortedTransaction {
     /// The producer id.
     #[field(versions = "4+")]
     pub producer_id: i64,
-    /// The offset at which the transaction began.
+    /// The first offset.
     #[field(versions = "4+")]
     pub first_offset: i64,
 }
 
-/// Where a broker is.
+/// One of `node_endpoints` of [`FetchResponse`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct NodeEndpoint {
-    /// The broker's id.
+    /// The node id.
     #[field(versions = "16+")]
     pub node_id: i32,
-    /// The host name to connect to.
+    /// The host.
     #[field(versions = "16+")]
     pub host: Str,
-    /// The port to connect to.
+    /// The port.
     #[field(versions = "16+")]
     pub port: i32,
-    /// The rack; null when it has none.
+    /// The rack.
     #[field(versions = "16+", nullable = "16+", default = "null")]
     pub rack: Option<Str>,
 }

@@ -1,45 +1,45 @@
-//! IncrementalAlterConfigs (key 44) changes single configuration keys.
+//! IncrementalAlterConfigs (key 44).
 
 use wire_derive::{Message, Struct};
 
 use crate::Str;
 
-/// Changes single keys of dynamic configurations.
+/// Asks for IncrementalAlterConfigs.
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(request, key = 44, versions = "0-1", flexible = "1+", response = IncrementalAlterConfigsResponse)]
 pub struct IncrementalAlterConfigsRequest {
-    /// One entry per resource.
+    /// The resources.
     #[field(versions = "0+")]
     pub resources: Vec<AlterConfigsResource>,
-    /// Whether only to check, and change nothing.
+    /// The validate only.
     #[field(versions = "0+")]
     pub validate_only: bool,
 }
 
-/// A resource and what to change.
+/// One of `resources` of [`IncrementalAlterConfigsRequest`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct AlterConfigsResource {
-    /// The kind of resource (`ResourceType` for ACLs, `ConfigResource.Type` for configurations).
+    /// The resource type.
     #[field(versions = "0+")]
     pub resource_type: i8,
-    /// The resource's name.
+    /// The resource name.
     #[field(versions = "0+")]
     pub resource_name: Str,
-    /// One entry per configuration key.
+    /// The configs.
     #[field(versions = "0+")]
     pub configs: Vec<AlterableConfig>,
 }
 
-/// A configuration key to change.
+/// One of `configs` of [`AlterConfigsResource`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct AlterableConfig {
-    /// The configuration key.
+    /// The name.
     #[field(versions = "0+")]
     pub name: Str,
-    /// 0 set, 1 delete, 2 append, 3 subtract.
+    /// The config operation.
     #[field(versions = "0+")]
     pub config_operation: i8,
-    /// The value; null where the operation needs none.
+    /// The value.
     #[field(versions = "0+", nullable = "0+")]
     pub value: Option<Str>,
 }
@@ -48,27 +48,27 @@ pub struct AlterableConfig {
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(response, key = 44, versions = "0-1", flexible = "1+")]
 pub struct IncrementalAlterConfigsResponse {
-    /// How long a quota makes the client wait, in milliseconds.
+    /// The throttle time, in milliseconds.
     #[field(versions = "0+")]
     pub throttle_time_ms: i32,
-    /// One entry per item of the request.
+    /// The responses.
     #[field(versions = "0+")]
     pub responses: Vec<AlterConfigsResourceResponse>,
 }
 
-/// A resource and how its change went.
+/// One of `responses` of [`IncrementalAlterConfigsResponse`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct AlterConfigsResourceResponse {
-    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
+    /// The error code.
     #[field(versions = "0+")]
     pub error_code: i16,
-    /// What went wrong, for people; null when there is nothing to add.
+    /// The error message.
     #[field(versions = "0+", nullable = "0+")]
     pub error_message: Option<Str>,
-    /// The kind of resource (`ResourceType` for ACLs, `ConfigResource.Type` for configurations).
+    /// The resource type.
     #[field(versions = "0+")]
     pub resource_type: i8,
-    /// The resource's name.
+    /// The resource name.
     #[field(versions = "0+")]
     pub resource_name: Str,
 }

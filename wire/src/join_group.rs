@@ -1,4 +1,4 @@
-//! JoinGroup (key 11) joins a group and waits for the rebalance.
+//! JoinGroup (key 11).
 
 use bytes::Bytes;
 
@@ -6,43 +6,43 @@ use wire_derive::{Message, Struct};
 
 use crate::Str;
 
-/// Joins a group.
+/// Asks for JoinGroup.
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(request, key = 11, versions = "0-9", flexible = "6+", response = JoinGroupResponse)]
 pub struct JoinGroupRequest {
-    /// The group.
+    /// The group id.
     #[field(versions = "0+")]
     pub group_id: Str,
-    /// After how long without heartbeat the member is dropped, in milliseconds.
+    /// The session timeout, in milliseconds.
     #[field(versions = "0+")]
     pub session_timeout_ms: i32,
-    /// How long the group waits for the member to join a rebalance, in milliseconds.
+    /// The rebalance timeout, in milliseconds.
     #[field(versions = "1+", default = "-1", ignorable)]
     pub rebalance_timeout_ms: i32,
-    /// The member, as the coordinator named it; empty before that.
+    /// The member id.
     #[field(versions = "0+")]
     pub member_id: Str,
-    /// A static member's own id; null for a dynamic member.
+    /// The group instance id.
     #[field(versions = "5+", nullable = "5+", default = "null")]
     pub group_instance_id: Option<Str>,
-    /// The kind of group, `consumer` for consumers.
+    /// The protocol type.
     #[field(versions = "0+")]
     pub protocol_type: Str,
-    /// The protocols the member can follow, the preferred one first.
+    /// The protocols.
     #[field(versions = "0+")]
     pub protocols: Vec<JoinGroupRequestProtocol>,
-    /// Why, for people; null when nothing was said.
+    /// The reason.
     #[field(versions = "8+", nullable = "8+", default = "null", ignorable)]
     pub reason: Option<Str>,
 }
 
-/// A protocol a member can follow.
+/// One of `protocols` of [`JoinGroupRequest`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct JoinGroupRequestProtocol {
-    /// The protocol's name.
+    /// The name.
     #[field(versions = "0+")]
     pub name: Str,
-    /// The member's subscription, opaque to the broker.
+    /// The metadata.
     #[field(versions = "0+")]
     pub metadata: Bytes,
 }
@@ -51,45 +51,45 @@ pub struct JoinGroupRequestProtocol {
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(response, key = 11, versions = "0-9", flexible = "6+")]
 pub struct JoinGroupResponse {
-    /// How long a quota makes the client wait, in milliseconds.
+    /// The throttle time, in milliseconds.
     #[field(versions = "2+", ignorable)]
     pub throttle_time_ms: i32,
-    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
+    /// The error code.
     #[field(versions = "0+")]
     pub error_code: i16,
-    /// The group's generation; -1 outside of generations.
+    /// The generation id.
     #[field(versions = "0+", default = "-1")]
     pub generation_id: i32,
-    /// The kind of group, `consumer` for consumers.
+    /// The protocol type.
     #[field(versions = "7+", nullable = "7+", default = "null", ignorable)]
     pub protocol_type: Option<Str>,
-    /// The protocol the group chose; null or empty when it has none.
+    /// The protocol name.
     #[field(versions = "0+", nullable = "7+")]
     pub protocol_name: Option<Str>,
-    /// The member that computes the assignment.
+    /// The leader.
     #[field(versions = "0+")]
     pub leader: Str,
-    /// Whether the leader must not compute an assignment: a static leader came back (KIP-814).
+    /// The skip assignment.
     #[field(versions = "9+", default = "false")]
     pub skip_assignment: bool,
-    /// The id of the member that asked.
+    /// The member id.
     #[field(versions = "0+")]
     pub member_id: Str,
-    /// All members, for the leader only.
+    /// The members.
     #[field(versions = "0+")]
     pub members: Vec<JoinGroupResponseMember>,
 }
 
-/// A member, as the leader gets to see it.
+/// One of `members` of [`JoinGroupResponse`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct JoinGroupResponseMember {
-    /// The member, as the coordinator named it; empty before that.
+    /// The member id.
     #[field(versions = "0+")]
     pub member_id: Str,
-    /// A static member's own id; null for a dynamic member.
+    /// The group instance id.
     #[field(versions = "5+", nullable = "5+", default = "null", ignorable)]
     pub group_instance_id: Option<Str>,
-    /// The member's subscription, opaque to the broker.
+    /// The metadata.
     #[field(versions = "0+")]
     pub metadata: Bytes,
 }

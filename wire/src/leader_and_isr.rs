@@ -1,105 +1,104 @@
-//! LeaderAndIsr (key 4) makes a broker lead or follow partitions.
-//! Only from the controller.
+//! LeaderAndIsr (key 4).
 
 use wire_derive::{Message, Struct};
 
 use crate::{Str, Uuid};
 
-/// Makes a broker lead or follow partitions.
+/// Asks for LeaderAndIsr.
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(request, key = 4, versions = "0-7", flexible = "4+", response = LeaderAndIsrResponse)]
 pub struct LeaderAndIsrRequest {
-    /// The controller's broker id; -1 when there is none.
+    /// The controller id.
     #[field(versions = "0+")]
     pub controller_id: i32,
-    /// Whether the sender is a KRaft controller during migration.
+    /// The is kraft controller.
     #[field(versions = "7+", default = "false")]
     pub is_kraft_controller: bool,
-    /// The epoch of the controller that decided.
+    /// The controller epoch.
     #[field(versions = "0+")]
     pub controller_epoch: i32,
-    /// The czxid of the broker's registration; -1 when unchecked.
+    /// The broker epoch.
     #[field(versions = "2+", default = "-1", ignorable)]
     pub broker_epoch: i64,
-    /// Whether the state is complete: 0 unknown, 1 incremental, 2 full (KIP-866).
+    /// The type.
     #[field(versions = "5+")]
     pub r#type: i8,
-    /// One entry per partition, in the versions that do not group by topic.
+    /// The ungrouped partition states.
     #[field(versions = "0-1")]
     pub ungrouped_partition_states: Vec<LeaderAndIsrPartitionState>,
-    /// One entry per topic.
+    /// The topic states.
     #[field(versions = "2+")]
     pub topic_states: Vec<LeaderAndIsrTopicState>,
-    /// The brokers named as leaders, with their addresses.
+    /// The live leaders.
     #[field(versions = "0+")]
     pub live_leaders: Vec<LeaderAndIsrLiveLeader>,
 }
 
-/// A partition as the controller decided it.
+/// One of `ungrouped_partition_states` of [`LeaderAndIsrRequest`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct LeaderAndIsrPartitionState {
-    /// The topic's name.
+    /// The topic name.
     #[field(versions = "0-1", ignorable)]
     pub topic_name: Str,
-    /// The partition.
+    /// The partition index.
     #[field(versions = "0+")]
     pub partition_index: i32,
-    /// The epoch of the controller that decided.
+    /// The controller epoch.
     #[field(versions = "0+")]
     pub controller_epoch: i32,
-    /// The leader's broker id; -1 for none.
+    /// The leader.
     #[field(versions = "0+")]
     pub leader: i32,
-    /// The partition's leader epoch; -1 when unknown.
+    /// The leader epoch.
     #[field(versions = "0+")]
     pub leader_epoch: i32,
-    /// The replicas in sync.
+    /// The isr.
     #[field(versions = "0+")]
     pub isr: Vec<i32>,
-    /// The ZooKeeper version of the partition state.
+    /// The partition epoch.
     #[field(versions = "0+")]
     pub partition_epoch: i32,
-    /// The assigned replicas, the preferred one first.
+    /// The replicas.
     #[field(versions = "0+")]
     pub replicas: Vec<i32>,
-    /// Replicas a reassignment is adding.
+    /// The adding replicas.
     #[field(versions = "3+", ignorable)]
     pub adding_replicas: Vec<i32>,
-    /// Replicas a reassignment is removing.
+    /// The removing replicas.
     #[field(versions = "3+", ignorable)]
     pub removing_replicas: Vec<i32>,
-    /// Whether the replica is to be created.
+    /// The is new.
     #[field(versions = "1+", default = "false", ignorable)]
     pub is_new: bool,
-    /// 1 while the leader recovers from an unclean election, else 0.
+    /// The leader recovery state.
     #[field(versions = "6+", default = "0")]
     pub leader_recovery_state: i8,
 }
 
-/// A topic of the request.
+/// One of `topic_states` of [`LeaderAndIsrRequest`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct LeaderAndIsrTopicState {
-    /// The topic's name.
+    /// The topic name.
     #[field(versions = "2+")]
     pub topic_name: Str,
-    /// The topic's id; zero when unknown.
+    /// The topic id.
     #[field(versions = "5+", ignorable)]
     pub topic_id: Uuid,
-    /// One entry per partition.
+    /// The partition states.
     #[field(versions = "2+")]
     pub partition_states: Vec<LeaderAndIsrPartitionState>,
 }
 
-/// A leader and its address.
+/// One of `live_leaders` of [`LeaderAndIsrRequest`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct LeaderAndIsrLiveLeader {
-    /// The broker's id.
+    /// The broker id.
     #[field(versions = "0+")]
     pub broker_id: i32,
-    /// The host name to connect to.
+    /// The host name.
     #[field(versions = "0+")]
     pub host_name: Str,
-    /// The port to connect to.
+    /// The port.
     #[field(versions = "0+")]
     pub port: i32,
 }
@@ -108,38 +107,38 @@ pub struct LeaderAndIsrLiveLeader {
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(response, key = 4, versions = "0-7", flexible = "4+")]
 pub struct LeaderAndIsrResponse {
-    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
+    /// The error code.
     #[field(versions = "0+")]
     pub error_code: i16,
-    /// One entry per partition.
+    /// The partition errors.
     #[field(versions = "0-4")]
     pub partition_errors: Vec<LeaderAndIsrPartitionError>,
-    /// One entry per topic.
+    /// The topics.
     #[field(versions = "5+")]
     pub topics: Vec<LeaderAndIsrTopicError>,
 }
 
-/// A partition of the response.
+/// One of `partition_errors` of [`LeaderAndIsrResponse`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct LeaderAndIsrPartitionError {
-    /// The topic's name.
+    /// The topic name.
     #[field(versions = "0-4", ignorable)]
     pub topic_name: Str,
-    /// The partition.
+    /// The partition index.
     #[field(versions = "0+")]
     pub partition_index: i32,
-    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
+    /// The error code.
     #[field(versions = "0+")]
     pub error_code: i16,
 }
 
-/// A topic of the response.
+/// One of `topics` of [`LeaderAndIsrResponse`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct LeaderAndIsrTopicError {
-    /// The topic's id; zero when unknown.
+    /// The topic id.
     #[field(versions = "5+")]
     pub topic_id: Uuid,
-    /// One entry per partition.
+    /// The partition errors.
     #[field(versions = "5+")]
     pub partition_errors: Vec<LeaderAndIsrPartitionError>,
 }

@@ -1,35 +1,34 @@
-//! LeaveGroup (key 13) takes members out of their group.
-//! One member up to version 2, many from 3 on.
+//! LeaveGroup (key 13).
 
 use wire_derive::{Message, Struct};
 
 use crate::Str;
 
-/// Takes members out of a group.
+/// Asks for LeaveGroup.
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(request, key = 13, versions = "0-5", flexible = "4+", response = LeaveGroupResponse)]
 pub struct LeaveGroupRequest {
-    /// The group.
+    /// The group id.
     #[field(versions = "0+")]
     pub group_id: Str,
-    /// The member, as the coordinator named it; empty before that.
+    /// The member id.
     #[field(versions = "0-2")]
     pub member_id: Str,
-    /// The members that leave.
+    /// The members.
     #[field(versions = "3+")]
     pub members: Vec<MemberIdentity>,
 }
 
-/// A member that leaves.
+/// One of `members` of [`LeaveGroupRequest`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct MemberIdentity {
-    /// The member, as the coordinator named it; empty before that.
+    /// The member id.
     #[field(versions = "3+")]
     pub member_id: Str,
-    /// A static member's own id; null for a dynamic member.
+    /// The group instance id.
     #[field(versions = "3+", nullable = "3+", default = "null")]
     pub group_instance_id: Option<Str>,
-    /// Why, for people; null when nothing was said.
+    /// The reason.
     #[field(versions = "5+", nullable = "5+", default = "null", ignorable)]
     pub reason: Option<Str>,
 }
@@ -38,27 +37,27 @@ pub struct MemberIdentity {
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(response, key = 13, versions = "0-5", flexible = "4+")]
 pub struct LeaveGroupResponse {
-    /// How long a quota makes the client wait, in milliseconds.
+    /// The throttle time, in milliseconds.
     #[field(versions = "1+", ignorable)]
     pub throttle_time_ms: i32,
-    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
+    /// The error code.
     #[field(versions = "0+")]
     pub error_code: i16,
-    /// One entry per member.
+    /// The members.
     #[field(versions = "3+")]
     pub members: Vec<MemberResponse>,
 }
 
-/// How the leaving of one member went.
+/// One of `members` of [`LeaveGroupResponse`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct MemberResponse {
-    /// The member, as the coordinator named it; empty before that.
+    /// The member id.
     #[field(versions = "3+")]
     pub member_id: Str,
-    /// A static member's own id; null for a dynamic member.
+    /// The group instance id.
     #[field(versions = "3+", nullable = "3+")]
     pub group_instance_id: Option<Str>,
-    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
+    /// The error code.
     #[field(versions = "3+")]
     pub error_code: i16,
 }

@@ -1,17 +1,17 @@
-//! ListGroups (key 16) lists the groups a broker coordinates.
+//! ListGroups (key 16).
 
 use wire_derive::{Message, Struct};
 
 use crate::Str;
 
-/// Asks which groups a broker coordinates.
+/// Asks for ListGroups.
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(request, key = 16, versions = "0-5", flexible = "3+", response = ListGroupsResponse)]
 pub struct ListGroupsRequest {
-    /// The states to list; empty for all.
+    /// The states filter.
     #[field(versions = "4+")]
     pub states_filter: Vec<Str>,
-    /// The types to list; empty for all.
+    /// The types filter.
     #[field(versions = "5+")]
     pub types_filter: Vec<Str>,
 }
@@ -20,30 +20,30 @@ pub struct ListGroupsRequest {
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(response, key = 16, versions = "0-5", flexible = "3+")]
 pub struct ListGroupsResponse {
-    /// How long a quota makes the client wait, in milliseconds.
+    /// The throttle time, in milliseconds.
     #[field(versions = "1+", ignorable)]
     pub throttle_time_ms: i32,
-    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
+    /// The error code.
     #[field(versions = "0+")]
     pub error_code: i16,
-    /// One entry per group.
+    /// The groups.
     #[field(versions = "0+")]
     pub groups: Vec<ListedGroup>,
 }
 
-/// A group in a list.
+/// One of `groups` of [`ListGroupsResponse`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct ListedGroup {
-    /// The group.
+    /// The group id.
     #[field(versions = "0+")]
     pub group_id: Str,
-    /// The kind of group, `consumer` for consumers, empty for none.
+    /// The protocol type.
     #[field(versions = "0+")]
     pub protocol_type: Str,
-    /// The group's state, as Kafka spells it.
+    /// The group state.
     #[field(versions = "4+", ignorable)]
     pub group_state: Str,
-    /// The group's type, `classic` or `consumer`.
+    /// The group type.
     #[field(versions = "5+", ignorable)]
     pub group_type: Str,
 }

@@ -1,48 +1,48 @@
-//! ListOffsets (key 2) finds offsets by timestamp.
+//! ListOffsets (key 2).
 
 use wire_derive::{Message, Struct};
 
 use crate::Str;
 
-/// Asks for offsets by timestamp.
+/// Asks for ListOffsets.
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(request, key = 2, versions = "0-9", flexible = "6+", response = ListOffsetsResponse)]
 pub struct ListOffsetsRequest {
-    /// The broker id of the follower that asks; -1 for a consumer.
+    /// The replica id.
     #[field(versions = "0+")]
     pub replica_id: i32,
-    /// 0 reads uncommitted records too, 1 only committed ones.
+    /// The isolation level.
     #[field(versions = "2+")]
     pub isolation_level: i8,
-    /// One entry per topic.
+    /// The topics.
     #[field(versions = "0+")]
     pub topics: Vec<ListOffsetsTopic>,
 }
 
-/// A topic of the request.
+/// One of `topics` of [`ListOffsetsRequest`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct ListOffsetsTopic {
-    /// The topic's name.
+    /// The name.
     #[field(versions = "0+")]
     pub name: Str,
-    /// One entry per partition.
+    /// The partitions.
     #[field(versions = "0+")]
     pub partitions: Vec<ListOffsetsPartition>,
 }
 
-/// A partition of the request.
+/// One of `partitions` of [`ListOffsetsTopic`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct ListOffsetsPartition {
-    /// The partition.
+    /// The partition index.
     #[field(versions = "0+")]
     pub partition_index: i32,
-    /// The leader epoch the sender knows, for fencing; -1 to skip the check.
+    /// The current leader epoch.
     #[field(versions = "4+", default = "-1", ignorable)]
     pub current_leader_epoch: i32,
-    /// Milliseconds since 1970; -1 latest, -2 earliest, -3 the highest timestamp, -4 earliest local, -5 latest in remote storage.
+    /// The timestamp.
     #[field(versions = "0+")]
     pub timestamp: i64,
-    /// How many segment offsets to answer.
+    /// The max num offsets.
     #[field(versions = "0", default = "1")]
     pub max_num_offsets: i32,
 }
@@ -51,44 +51,44 @@ pub struct ListOffsetsPartition {
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(response, key = 2, versions = "0-9", flexible = "6+")]
 pub struct ListOffsetsResponse {
-    /// How long a quota makes the client wait, in milliseconds.
+    /// The throttle time, in milliseconds.
     #[field(versions = "2+", ignorable)]
     pub throttle_time_ms: i32,
-    /// One entry per topic.
+    /// The topics.
     #[field(versions = "0+")]
     pub topics: Vec<ListOffsetsTopicResponse>,
 }
 
-/// A topic of the response.
+/// One of `topics` of [`ListOffsetsResponse`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct ListOffsetsTopicResponse {
-    /// The topic's name.
+    /// The name.
     #[field(versions = "0+")]
     pub name: Str,
-    /// One entry per partition.
+    /// The partitions.
     #[field(versions = "0+")]
     pub partitions: Vec<ListOffsetsPartitionResponse>,
 }
 
-/// A partition of the response.
+/// One of `partitions` of [`ListOffsetsTopicResponse`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct ListOffsetsPartitionResponse {
-    /// The partition.
+    /// The partition index.
     #[field(versions = "0+")]
     pub partition_index: i32,
-    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
+    /// The error code.
     #[field(versions = "0+")]
     pub error_code: i16,
-    /// Segment offsets, newest first.
+    /// The old style offsets.
     #[field(versions = "0")]
     pub old_style_offsets: Vec<i64>,
-    /// The timestamp of the record found, in milliseconds since 1970; -1 when there is none.
+    /// The timestamp.
     #[field(versions = "1+", default = "-1")]
     pub timestamp: i64,
-    /// The offset found; -1 when there is none.
+    /// The offset.
     #[field(versions = "1+", default = "-1")]
     pub offset: i64,
-    /// The partition's leader epoch; -1 when unknown.
+    /// The leader epoch.
     #[field(versions = "4+", default = "-1")]
     pub leader_epoch: i32,
 }

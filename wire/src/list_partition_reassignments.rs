@@ -1,28 +1,28 @@
-//! ListPartitionReassignments (key 46) lists reassignments.
+//! ListPartitionReassignments (key 46).
 
 use wire_derive::{Message, Struct};
 
 use crate::Str;
 
-/// Asks for the reassignments under way; for the controller.
+/// Asks for ListPartitionReassignments.
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(request, key = 46, versions = "0", flexible = "0+", response = ListPartitionReassignmentsResponse)]
 pub struct ListPartitionReassignmentsRequest {
-    /// How long the broker may take, in milliseconds.
+    /// The timeout, in milliseconds.
     #[field(versions = "0+", default = "60000")]
     pub timeout_ms: i32,
-    /// The topics wanted; null for all.
+    /// The topics.
     #[field(versions = "0+", nullable = "0+", default = "null")]
     pub topics: Option<Vec<ListPartitionReassignmentsTopics>>,
 }
 
-/// A topic of the request.
+/// One of `topics` of [`ListPartitionReassignmentsRequest`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct ListPartitionReassignmentsTopics {
-    /// The topic's name.
+    /// The name.
     #[field(versions = "0+")]
     pub name: Str,
-    /// The partitions.
+    /// The partition indexes.
     #[field(versions = "0+")]
     pub partition_indexes: Vec<i32>,
 }
@@ -31,44 +31,44 @@ pub struct ListPartitionReassignmentsTopics {
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(response, key = 46, versions = "0", flexible = "0+")]
 pub struct ListPartitionReassignmentsResponse {
-    /// How long a quota makes the client wait, in milliseconds.
+    /// The throttle time, in milliseconds.
     #[field(versions = "0+")]
     pub throttle_time_ms: i32,
-    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
+    /// The error code.
     #[field(versions = "0+")]
     pub error_code: i16,
-    /// What went wrong, for people; null when there is nothing to add.
+    /// The error message.
     #[field(versions = "0+", nullable = "0+")]
     pub error_message: Option<Str>,
-    /// One entry per topic.
+    /// The topics.
     #[field(versions = "0+")]
     pub topics: Vec<OngoingTopicReassignment>,
 }
 
-/// A topic of the response.
+/// One of `topics` of [`ListPartitionReassignmentsResponse`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct OngoingTopicReassignment {
-    /// The topic's name.
+    /// The name.
     #[field(versions = "0+")]
     pub name: Str,
-    /// One entry per partition.
+    /// The partitions.
     #[field(versions = "0+")]
     pub partitions: Vec<OngoingPartitionReassignment>,
 }
 
-/// A partition of the response.
+/// One of `partitions` of [`OngoingTopicReassignment`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct OngoingPartitionReassignment {
-    /// The partition.
+    /// The partition index.
     #[field(versions = "0+")]
     pub partition_index: i32,
-    /// The assigned replicas, the preferred one first.
+    /// The replicas.
     #[field(versions = "0+")]
     pub replicas: Vec<i32>,
-    /// Replicas a reassignment is adding.
+    /// The adding replicas.
     #[field(versions = "0+")]
     pub adding_replicas: Vec<i32>,
-    /// Replicas a reassignment is removing.
+    /// The removing replicas.
     #[field(versions = "0+")]
     pub removing_replicas: Vec<i32>,
 }

@@ -1,61 +1,60 @@
-//! OffsetCommit (key 8) commits a group's offsets.
-//! Version 0 commits to ZooKeeper.
+//! OffsetCommit (key 8).
 
 use wire_derive::{Message, Struct};
 
 use crate::Str;
 
-/// Commits a group's offsets.
+/// Asks for OffsetCommit.
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(request, key = 8, versions = "0-9", flexible = "8+", response = OffsetCommitResponse)]
 pub struct OffsetCommitRequest {
-    /// The group.
+    /// The group id.
     #[field(versions = "0+")]
     pub group_id: Str,
-    /// The group's generation, or the member's epoch; -1 outside of both.
+    /// The generation id or member epoch.
     #[field(versions = "1+", default = "-1", ignorable)]
     pub generation_id_or_member_epoch: i32,
-    /// The member, as the coordinator named it; empty before that.
+    /// The member id.
     #[field(versions = "1+", ignorable)]
     pub member_id: Str,
-    /// A static member's own id; null for a dynamic member.
+    /// The group instance id.
     #[field(versions = "7+", nullable = "7+", default = "null")]
     pub group_instance_id: Option<Str>,
-    /// How long to keep the offset, in milliseconds; -1 for the broker's setting.
+    /// The retention time, in milliseconds.
     #[field(versions = "2-4", default = "-1", ignorable)]
     pub retention_time_ms: i64,
-    /// One entry per topic.
+    /// The topics.
     #[field(versions = "0+")]
     pub topics: Vec<OffsetCommitRequestTopic>,
 }
 
-/// A topic of the request.
+/// One of `topics` of [`OffsetCommitRequest`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct OffsetCommitRequestTopic {
-    /// The topic's name.
+    /// The name.
     #[field(versions = "0+")]
     pub name: Str,
-    /// One entry per partition.
+    /// The partitions.
     #[field(versions = "0+")]
     pub partitions: Vec<OffsetCommitRequestPartition>,
 }
 
-/// A partition of the request.
+/// One of `partitions` of [`OffsetCommitRequestTopic`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct OffsetCommitRequestPartition {
-    /// The partition.
+    /// The partition index.
     #[field(versions = "0+")]
     pub partition_index: i32,
-    /// The offset of the next record to consume.
+    /// The committed offset.
     #[field(versions = "0+")]
     pub committed_offset: i64,
-    /// The leader epoch of the last consumed record; -1 when unknown.
+    /// The committed leader epoch.
     #[field(versions = "6+", default = "-1", ignorable)]
     pub committed_leader_epoch: i32,
-    /// When the offset was committed, in milliseconds since 1970; -1 for now.
+    /// The commit timestamp.
     #[field(versions = "1", default = "-1")]
     pub commit_timestamp: i64,
-    /// What the committer wants to remember with the offset.
+    /// The committed metadata.
     #[field(versions = "0+", nullable = "0+")]
     pub committed_metadata: Option<Str>,
 }
@@ -64,32 +63,32 @@ pub struct OffsetCommitRequestPartition {
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(response, key = 8, versions = "0-9", flexible = "8+")]
 pub struct OffsetCommitResponse {
-    /// How long a quota makes the client wait, in milliseconds.
+    /// The throttle time, in milliseconds.
     #[field(versions = "3+", ignorable)]
     pub throttle_time_ms: i32,
-    /// One entry per topic.
+    /// The topics.
     #[field(versions = "0+")]
     pub topics: Vec<OffsetCommitResponseTopic>,
 }
 
-/// A topic of the response.
+/// One of `topics` of [`OffsetCommitResponse`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct OffsetCommitResponseTopic {
-    /// The topic's name.
+    /// The name.
     #[field(versions = "0+")]
     pub name: Str,
-    /// One entry per partition.
+    /// The partitions.
     #[field(versions = "0+")]
     pub partitions: Vec<OffsetCommitResponsePartition>,
 }
 
-/// A partition of the response.
+/// One of `partitions` of [`OffsetCommitResponseTopic`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct OffsetCommitResponsePartition {
-    /// The partition.
+    /// The partition index.
     #[field(versions = "0+")]
     pub partition_index: i32,
-    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
+    /// The error code.
     #[field(versions = "0+")]
     pub error_code: i16,
 }

@@ -1,36 +1,36 @@
-//! OffsetDelete (key 47) deletes a group's committed offsets.
+//! OffsetDelete (key 47).
 
 use wire_derive::{Message, Struct};
 
 use crate::Str;
 
-/// Deletes a group's committed offsets.
+/// Asks for OffsetDelete.
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(request, key = 47, versions = "0", flexible = "none", response = OffsetDeleteResponse)]
 pub struct OffsetDeleteRequest {
-    /// The group.
+    /// The group id.
     #[field(versions = "0+")]
     pub group_id: Str,
-    /// One entry per topic.
+    /// The topics.
     #[field(versions = "0+")]
     pub topics: Vec<OffsetDeleteRequestTopic>,
 }
 
-/// A topic of the request.
+/// One of `topics` of [`OffsetDeleteRequest`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct OffsetDeleteRequestTopic {
-    /// The topic's name.
+    /// The name.
     #[field(versions = "0+")]
     pub name: Str,
-    /// One entry per partition.
+    /// The partitions.
     #[field(versions = "0+")]
     pub partitions: Vec<OffsetDeleteRequestPartition>,
 }
 
-/// A partition of the request.
+/// One of `partitions` of [`OffsetDeleteRequestTopic`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct OffsetDeleteRequestPartition {
-    /// The partition.
+    /// The partition index.
     #[field(versions = "0+")]
     pub partition_index: i32,
 }
@@ -39,35 +39,35 @@ pub struct OffsetDeleteRequestPartition {
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(response, key = 47, versions = "0", flexible = "none")]
 pub struct OffsetDeleteResponse {
-    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
+    /// The error code.
     #[field(versions = "0+")]
     pub error_code: i16,
-    /// How long a quota makes the client wait, in milliseconds.
+    /// The throttle time, in milliseconds.
     #[field(versions = "0+", ignorable)]
     pub throttle_time_ms: i32,
-    /// One entry per topic.
+    /// The topics.
     #[field(versions = "0+")]
     pub topics: Vec<OffsetDeleteResponseTopic>,
 }
 
-/// A topic of the response.
+/// One of `topics` of [`OffsetDeleteResponse`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct OffsetDeleteResponseTopic {
-    /// The topic's name.
+    /// The name.
     #[field(versions = "0+")]
     pub name: Str,
-    /// One entry per partition.
+    /// The partitions.
     #[field(versions = "0+")]
     pub partitions: Vec<OffsetDeleteResponsePartition>,
 }
 
-/// A partition of the response.
+/// One of `partitions` of [`OffsetDeleteResponseTopic`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct OffsetDeleteResponsePartition {
-    /// The partition.
+    /// The partition index.
     #[field(versions = "0+")]
     pub partition_index: i32,
-    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
+    /// The error code.
     #[field(versions = "0+")]
     pub error_code: i16,
 }

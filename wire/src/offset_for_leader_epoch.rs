@@ -1,42 +1,42 @@
-//! OffsetForLeaderEpoch (key 23) tells where leader epochs end.
+//! OffsetForLeaderEpoch (key 23).
 
 use wire_derive::{Message, Struct};
 
 use crate::Str;
 
-/// Asks where leader epochs end, to find where logs diverge.
+/// Asks for OffsetForLeaderEpoch.
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(request, key = 23, versions = "0-4", flexible = "4+", response = OffsetForLeaderEpochResponse)]
 pub struct OffsetForLeaderEpochRequest {
-    /// The broker id of the follower that asks; -1 for a consumer.
+    /// The replica id.
     #[field(versions = "3+", default = "-2", ignorable)]
     pub replica_id: i32,
-    /// One entry per topic.
+    /// The topics.
     #[field(versions = "0+")]
     pub topics: Vec<OffsetForLeaderTopic>,
 }
 
-/// A topic of the request.
+/// One of `topics` of [`OffsetForLeaderEpochRequest`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct OffsetForLeaderTopic {
-    /// The topic's name.
+    /// The topic.
     #[field(versions = "0+")]
     pub topic: Str,
-    /// One entry per partition.
+    /// The partitions.
     #[field(versions = "0+")]
     pub partitions: Vec<OffsetForLeaderPartition>,
 }
 
-/// A partition of the request.
+/// One of `partitions` of [`OffsetForLeaderTopic`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct OffsetForLeaderPartition {
     /// The partition.
     #[field(versions = "0+")]
     pub partition: i32,
-    /// The leader epoch the sender knows, for fencing; -1 to skip the check.
+    /// The current leader epoch.
     #[field(versions = "2+", default = "-1", ignorable)]
     pub current_leader_epoch: i32,
-    /// The leader epoch whose end is wanted.
+    /// The leader epoch.
     #[field(versions = "0+")]
     pub leader_epoch: i32,
 }
@@ -45,38 +45,38 @@ pub struct OffsetForLeaderPartition {
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(response, key = 23, versions = "0-4", flexible = "4+")]
 pub struct OffsetForLeaderEpochResponse {
-    /// How long a quota makes the client wait, in milliseconds.
+    /// The throttle time, in milliseconds.
     #[field(versions = "2+", ignorable)]
     pub throttle_time_ms: i32,
-    /// One entry per topic.
+    /// The topics.
     #[field(versions = "0+")]
     pub topics: Vec<OffsetForLeaderTopicResult>,
 }
 
-/// A topic of the response.
+/// One of `topics` of [`OffsetForLeaderEpochResponse`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct OffsetForLeaderTopicResult {
-    /// The topic's name.
+    /// The topic.
     #[field(versions = "0+")]
     pub topic: Str,
-    /// One entry per partition.
+    /// The partitions.
     #[field(versions = "0+")]
     pub partitions: Vec<EpochEndOffset>,
 }
 
-/// A leader epoch and where it ends.
+/// One of `partitions` of [`OffsetForLeaderTopicResult`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct EpochEndOffset {
-    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
+    /// The error code.
     #[field(versions = "0+")]
     pub error_code: i16,
     /// The partition.
     #[field(versions = "0+")]
     pub partition: i32,
-    /// The partition's leader epoch; -1 when unknown.
+    /// The leader epoch.
     #[field(versions = "1+", default = "-1", ignorable)]
     pub leader_epoch: i32,
-    /// The end offset of the leader epoch; -1 when unknown.
+    /// The end offset.
     #[field(versions = "0+", default = "-1")]
     pub end_offset: i64,
 }

@@ -1,46 +1,45 @@
-//! Produce (key 0) appends record batches to partitions.
-//! With `acks` of 0 there is no response.
+//! Produce (key 0).
 
 use wire_derive::{Message, Struct};
 
 use crate::{Records, Str};
 
-/// Appends record batches to partitions this broker leads.
+/// Asks for Produce.
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(request, key = 0, versions = "0-11", flexible = "9+", response = ProduceResponse)]
 pub struct ProduceRequest {
-    /// The transactional id; null for a producer without transactions.
+    /// The transactional id.
     #[field(versions = "3+", nullable = "3+", default = "null")]
     pub transactional_id: Option<Str>,
-    /// Whose append the producer waits for: 0 nobody, 1 the leader, -1 every replica in sync.
+    /// The acks.
     #[field(versions = "0+")]
     pub acks: i16,
-    /// How long to wait for the replicas, in milliseconds.
+    /// The timeout, in milliseconds.
     #[field(versions = "0+")]
     pub timeout_ms: i32,
-    /// One entry per topic.
+    /// The topic data.
     #[field(versions = "0+")]
     pub topic_data: Vec<TopicProduceData>,
 }
 
-/// A topic of the request.
+/// One of `topic_data` of [`ProduceRequest`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct TopicProduceData {
-    /// The topic's name.
+    /// The name.
     #[field(versions = "0+")]
     pub name: Str,
-    /// One entry per partition.
+    /// The partition data.
     #[field(versions = "0+")]
     pub partition_data: Vec<PartitionProduceData>,
 }
 
-/// A partition of the request.
+/// One of `partition_data` of [`TopicProduceData`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct PartitionProduceData {
-    /// The partition.
+    /// The index.
     #[field(versions = "0+")]
     pub index: i32,
-    /// The partition's record batches; shares the frame's memory when read.
+    /// The records.
     #[field(versions = "0+", nullable = "0+")]
     pub records: Records,
 }
@@ -49,92 +48,92 @@ pub struct PartitionProduceData {
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(response, key = 0, versions = "0-11", flexible = "9+")]
 pub struct ProduceResponse {
-    /// One entry per item of the request.
+    /// The responses.
     #[field(versions = "0+")]
     pub responses: Vec<TopicProduceResponse>,
-    /// How long a quota makes the client wait, in milliseconds.
+    /// The throttle time, in milliseconds.
     #[field(versions = "1+", default = "0", ignorable)]
     pub throttle_time_ms: i32,
-    /// Where the brokers named as current leaders are.
+    /// The node endpoints.
     #[field(versions = "10+", tagged = "10+", tag = 0)]
     pub node_endpoints: Vec<NodeEndpoint>,
 }
 
-/// A topic of the response.
+/// One of `responses` of [`ProduceResponse`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct TopicProduceResponse {
-    /// The topic's name.
+    /// The name.
     #[field(versions = "0+")]
     pub name: Str,
-    /// One entry per partition.
+    /// The partition responses.
     #[field(versions = "0+")]
     pub partition_responses: Vec<PartitionProduceResponse>,
 }
 
-/// A partition of the response.
+/// One of `partition_responses` of [`TopicProduceResponse`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct PartitionProduceResponse {
-    /// The partition.
+    /// The index.
     #[field(versions = "0+")]
     pub index: i32,
-    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
+    /// The error code.
     #[field(versions = "0+")]
     pub error_code: i16,
-    /// The offset of the first appended record.
+    /// The base offset.
     #[field(versions = "0+")]
     pub base_offset: i64,
-    /// When the broker appended, if the topic uses log append time, else -1; milliseconds since 1970.
+    /// The log append time, in milliseconds.
     #[field(versions = "2+", default = "-1", ignorable)]
     pub log_append_time_ms: i64,
-    /// The partition's first offset; -1 when unknown.
+    /// The log start offset.
     #[field(versions = "5+", default = "-1", ignorable)]
     pub log_start_offset: i64,
-    /// Which records made the batch unacceptable.
+    /// The record errors.
     #[field(versions = "8+", ignorable)]
     pub record_errors: Vec<BatchIndexAndErrorMessage>,
-    /// What went wrong, for people; null when there is nothing to add.
+    /// The error message.
     #[field(versions = "8+", nullable = "8+", default = "null", ignorable)]
     pub error_message: Option<Str>,
-    /// Who leads now, when the receiver does not.
+    /// The current leader.
     #[field(versions = "10+", tagged = "10+", tag = 0)]
     pub current_leader: LeaderIdAndEpoch,
 }
 
-/// A record that made its batch unacceptable.
+/// One of `record_errors` of [`PartitionProduceResponse`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct BatchIndexAndErrorMessage {
-    /// The position of the record in the batch.
+    /// The batch index.
     #[field(versions = "8+")]
     pub batch_index: i32,
-    /// What is wrong with the record, for people; null when there is nothing to add.
+    /// The batch index error message.
     #[field(versions = "8+", nullable = "8+", default = "null")]
     pub batch_index_error_message: Option<Str>,
 }
 
-/// Who leads a partition.
+/// The `current_leader` of [`PartitionProduceResponse`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct LeaderIdAndEpoch {
-    /// The leader's broker id; -1 when unknown.
+    /// The leader id.
     #[field(versions = "10+", default = "-1")]
     pub leader_id: i32,
-    /// The partition's leader epoch; -1 when unknown.
+    /// The leader epoch.
     #[field(versions = "10+", default = "-1")]
     pub leader_epoch: i32,
 }
 
-/// Where a broker is.
+/// One of `node_endpoints` of [`ProduceResponse`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct NodeEndpoint {
-    /// The broker's id.
+    /// The node id.
     #[field(versions = "10+")]
     pub node_id: i32,
-    /// The host name to connect to.
+    /// The host.
     #[field(versions = "10+")]
     pub host: Str,
-    /// The port to connect to.
+    /// The port.
     #[field(versions = "10+")]
     pub port: i32,
-    /// The rack; null when it has none.
+    /// The rack.
     #[field(versions = "10+", nullable = "10+", default = "null")]
     pub rack: Option<Str>,
 }

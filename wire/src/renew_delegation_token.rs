@@ -1,17 +1,17 @@
-//! RenewDelegationToken (key 39) prolongs a delegation token.
+//! RenewDelegationToken (key 39).
 
 use bytes::Bytes;
 
 use wire_derive::Message;
 
-/// Prolongs a delegation token.
+/// Asks for RenewDelegationToken.
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(request, key = 39, versions = "0-2", flexible = "2+", response = RenewDelegationTokenResponse)]
 pub struct RenewDelegationTokenRequest {
-    /// The token's HMAC, by which it is named.
+    /// The hmac.
     #[field(versions = "0+")]
     pub hmac: Bytes,
-    /// How long to prolong it, in milliseconds.
+    /// The renew period, in milliseconds.
     #[field(versions = "0+")]
     pub renew_period_ms: i64,
 }
@@ -20,13 +20,13 @@ pub struct RenewDelegationTokenRequest {
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(response, key = 39, versions = "0-2", flexible = "2+")]
 pub struct RenewDelegationTokenResponse {
-    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
+    /// The error code.
     #[field(versions = "0+")]
     pub error_code: i16,
-    /// When the token expires, in milliseconds since 1970.
+    /// The expiry timestamp, in milliseconds.
     #[field(versions = "0+")]
     pub expiry_timestamp_ms: i64,
-    /// How long a quota makes the client wait, in milliseconds.
+    /// The throttle time, in milliseconds.
     #[field(versions = "0+")]
     pub throttle_time_ms: i32,
 }

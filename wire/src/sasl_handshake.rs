@@ -1,15 +1,14 @@
-//! SaslHandshake (key 17) chooses the SASL mechanism.
-//! After version 0 raw tokens follow, after version 1 SaslAuthenticate.
+//! SaslHandshake (key 17).
 
 use wire_derive::Message;
 
 use crate::Str;
 
-/// Chooses the SASL mechanism.
+/// Asks for SaslHandshake.
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(request, key = 17, versions = "0-1", flexible = "none", response = SaslHandshakeResponse)]
 pub struct SaslHandshakeRequest {
-    /// The SASL mechanism the client wants.
+    /// The mechanism.
     #[field(versions = "0+")]
     pub mechanism: Str,
 }
@@ -18,10 +17,10 @@ pub struct SaslHandshakeRequest {
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(response, key = 17, versions = "0-1", flexible = "none")]
 pub struct SaslHandshakeResponse {
-    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
+    /// The error code.
     #[field(versions = "0+")]
     pub error_code: i16,
-    /// The SASL mechanisms of the listener.
+    /// The mechanisms.
     #[field(versions = "0+")]
     pub mechanisms: Vec<Str>,
 }

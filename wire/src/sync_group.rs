@@ -1,4 +1,4 @@
-//! SyncGroup (key 14) hands in and fetches a rebalance's assignment.
+//! SyncGroup (key 14).
 
 use bytes::Bytes;
 
@@ -6,40 +6,40 @@ use wire_derive::{Message, Struct};
 
 use crate::Str;
 
-/// Hands in (the leader) or fetches (all others) the assignment.
+/// Asks for SyncGroup.
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(request, key = 14, versions = "0-5", flexible = "4+", response = SyncGroupResponse)]
 pub struct SyncGroupRequest {
-    /// The group.
+    /// The group id.
     #[field(versions = "0+")]
     pub group_id: Str,
-    /// The group's generation; -1 outside of generations.
+    /// The generation id.
     #[field(versions = "0+")]
     pub generation_id: i32,
-    /// The member, as the coordinator named it; empty before that.
+    /// The member id.
     #[field(versions = "0+")]
     pub member_id: Str,
-    /// A static member's own id; null for a dynamic member.
+    /// The group instance id.
     #[field(versions = "3+", nullable = "3+", default = "null")]
     pub group_instance_id: Option<Str>,
-    /// The kind of group, `consumer` for consumers.
+    /// The protocol type.
     #[field(versions = "5+", nullable = "5+", default = "null", ignorable)]
     pub protocol_type: Option<Str>,
-    /// The protocol the group chose; null or empty when it has none.
+    /// The protocol name.
     #[field(versions = "5+", nullable = "5+", default = "null", ignorable)]
     pub protocol_name: Option<Str>,
-    /// One entry per assignment.
+    /// The assignments.
     #[field(versions = "0+")]
     pub assignments: Vec<SyncGroupRequestAssignment>,
 }
 
-/// What one member is assigned.
+/// One of `assignments` of [`SyncGroupRequest`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct SyncGroupRequestAssignment {
-    /// The member, as the coordinator named it; empty before that.
+    /// The member id.
     #[field(versions = "0+")]
     pub member_id: Str,
-    /// What the member is assigned, opaque to the broker.
+    /// The assignment.
     #[field(versions = "0+")]
     pub assignment: Bytes,
 }
@@ -48,19 +48,19 @@ pub struct SyncGroupRequestAssignment {
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(response, key = 14, versions = "0-5", flexible = "4+")]
 pub struct SyncGroupResponse {
-    /// How long a quota makes the client wait, in milliseconds.
+    /// The throttle time, in milliseconds.
     #[field(versions = "1+", ignorable)]
     pub throttle_time_ms: i32,
-    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
+    /// The error code.
     #[field(versions = "0+")]
     pub error_code: i16,
-    /// The kind of group, `consumer` for consumers.
+    /// The protocol type.
     #[field(versions = "5+", nullable = "5+", default = "null", ignorable)]
     pub protocol_type: Option<Str>,
-    /// The protocol the group chose; null or empty when it has none.
+    /// The protocol name.
     #[field(versions = "5+", nullable = "5+", default = "null", ignorable)]
     pub protocol_name: Option<Str>,
-    /// What the member is assigned, opaque to the broker.
+    /// The assignment.
     #[field(versions = "0+")]
     pub assignment: Bytes,
 }

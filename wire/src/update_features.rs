@@ -1,37 +1,37 @@
-//! UpdateFeatures (key 57) changes finalized features.
+//! UpdateFeatures (key 57).
 
 use wire_derive::{Message, Struct};
 
 use crate::Str;
 
-/// Changes finalized features; for the controller.
+/// Asks for UpdateFeatures.
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(request, key = 57, versions = "0-1", flexible = "0+", response = UpdateFeaturesResponse)]
 pub struct UpdateFeaturesRequest {
-    /// How long the broker may take, in milliseconds.
+    /// The timeout, in milliseconds.
     #[field(versions = "0+", default = "60000")]
     pub timeout_ms: i32,
-    /// One entry per feature.
+    /// The feature updates.
     #[field(versions = "0+")]
     pub feature_updates: Vec<FeatureUpdateKey>,
-    /// Whether only to check, and change nothing.
+    /// The validate only.
     #[field(versions = "1+", default = "false")]
     pub validate_only: bool,
 }
 
-/// A feature to change.
+/// One of `feature_updates` of [`UpdateFeaturesRequest`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct FeatureUpdateKey {
-    /// The feature's name.
+    /// The feature.
     #[field(versions = "0+")]
     pub feature: Str,
-    /// The highest level.
+    /// The max version level.
     #[field(versions = "0+")]
     pub max_version_level: i16,
-    /// Whether the level may sink.
+    /// The allow downgrade.
     #[field(versions = "0")]
     pub allow_downgrade: bool,
-    /// 1 upgrade, 2 safe downgrade, 3 unsafe downgrade.
+    /// The upgrade type.
     #[field(versions = "1+", default = "1")]
     pub upgrade_type: i8,
 }
@@ -40,30 +40,30 @@ pub struct FeatureUpdateKey {
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(response, key = 57, versions = "0-1", flexible = "0+")]
 pub struct UpdateFeaturesResponse {
-    /// How long a quota makes the client wait, in milliseconds.
+    /// The throttle time, in milliseconds.
     #[field(versions = "0+")]
     pub throttle_time_ms: i32,
-    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
+    /// The error code.
     #[field(versions = "0+")]
     pub error_code: i16,
-    /// What went wrong, for people; null when there is nothing to add.
+    /// The error message.
     #[field(versions = "0+", nullable = "0+")]
     pub error_message: Option<Str>,
-    /// One entry per item of the request.
+    /// The results.
     #[field(versions = "0+")]
     pub results: Vec<UpdatableFeatureResult>,
 }
 
-/// How changing one feature went.
+/// One of `results` of [`UpdateFeaturesResponse`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct UpdatableFeatureResult {
-    /// The feature's name.
+    /// The feature.
     #[field(versions = "0+")]
     pub feature: Str,
-    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
+    /// The error code.
     #[field(versions = "0+")]
     pub error_code: i16,
-    /// What went wrong, for people; null when there is nothing to add.
+    /// The error message.
     #[field(versions = "0+", nullable = "0+")]
     pub error_message: Option<Str>,
 }

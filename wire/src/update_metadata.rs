@@ -1,119 +1,118 @@
-//! UpdateMetadata (key 6) tells a broker about the whole cluster.
-//! Only from the controller.
+//! UpdateMetadata (key 6).
 
 use wire_derive::{Message, Struct};
 
 use crate::{Str, Uuid};
 
-/// Tells a broker about brokers and partitions, for its Metadata answers.
+/// Asks for UpdateMetadata.
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(request, key = 6, versions = "0-8", flexible = "6+", response = UpdateMetadataResponse)]
 pub struct UpdateMetadataRequest {
-    /// The controller's broker id; -1 when there is none.
+    /// The controller id.
     #[field(versions = "0+")]
     pub controller_id: i32,
-    /// Whether the sender is a KRaft controller during migration.
+    /// The is kraft controller.
     #[field(versions = "8+", default = "false")]
     pub is_kraft_controller: bool,
-    /// Whether the state is complete: 0 unknown, 1 incremental, 2 full (KIP-866).
+    /// The type.
     #[field(versions = "8+", tagged = "8+", tag = 0, default = "0")]
     pub r#type: i8,
-    /// The epoch of the controller that decided.
+    /// The controller epoch.
     #[field(versions = "0+")]
     pub controller_epoch: i32,
-    /// The czxid of the broker's registration; -1 when unchecked.
+    /// The broker epoch.
     #[field(versions = "5+", default = "-1", ignorable)]
     pub broker_epoch: i64,
-    /// One entry per partition, in the versions that do not group by topic.
+    /// The ungrouped partition states.
     #[field(versions = "0-4")]
     pub ungrouped_partition_states: Vec<UpdateMetadataPartitionState>,
-    /// One entry per topic.
+    /// The topic states.
     #[field(versions = "5+")]
     pub topic_states: Vec<UpdateMetadataTopicState>,
-    /// The brokers that are registered.
+    /// The live brokers.
     #[field(versions = "0+")]
     pub live_brokers: Vec<UpdateMetadataBroker>,
 }
 
-/// A partition as the controller decided it.
+/// One of `ungrouped_partition_states` of [`UpdateMetadataRequest`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct UpdateMetadataPartitionState {
-    /// The topic's name.
+    /// The topic name.
     #[field(versions = "0-4", ignorable)]
     pub topic_name: Str,
-    /// The partition.
+    /// The partition index.
     #[field(versions = "0+")]
     pub partition_index: i32,
-    /// The epoch of the controller that decided.
+    /// The controller epoch.
     #[field(versions = "0+")]
     pub controller_epoch: i32,
-    /// The leader's broker id; -1 for none, -2 for a topic being deleted.
+    /// The leader.
     #[field(versions = "0+")]
     pub leader: i32,
-    /// The partition's leader epoch; -1 when unknown.
+    /// The leader epoch.
     #[field(versions = "0+")]
     pub leader_epoch: i32,
-    /// The replicas in sync.
+    /// The isr.
     #[field(versions = "0+")]
     pub isr: Vec<i32>,
-    /// The ZooKeeper version of the partition state.
+    /// The zk version.
     #[field(versions = "0+")]
     pub zk_version: i32,
-    /// The assigned replicas, the preferred one first.
+    /// The replicas.
     #[field(versions = "0+")]
     pub replicas: Vec<i32>,
-    /// The replicas that are not running.
+    /// The offline replicas.
     #[field(versions = "4+", ignorable)]
     pub offline_replicas: Vec<i32>,
 }
 
-/// A topic of the request.
+/// One of `topic_states` of [`UpdateMetadataRequest`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct UpdateMetadataTopicState {
-    /// The topic's name.
+    /// The topic name.
     #[field(versions = "5+")]
     pub topic_name: Str,
-    /// The topic's id; zero when unknown.
+    /// The topic id.
     #[field(versions = "7+", ignorable)]
     pub topic_id: Uuid,
-    /// One entry per partition.
+    /// The partition states.
     #[field(versions = "5+")]
     pub partition_states: Vec<UpdateMetadataPartitionState>,
 }
 
-/// A broker of the cluster.
+/// One of `live_brokers` of [`UpdateMetadataRequest`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct UpdateMetadataBroker {
-    /// The broker's id.
+    /// The id.
     #[field(versions = "0+")]
     pub id: i32,
-    /// The host name of its plaintext listener.
+    /// The v0 host.
     #[field(versions = "0", ignorable)]
     pub v0_host: Str,
-    /// The port of its plaintext listener.
+    /// The v0 port.
     #[field(versions = "0", ignorable)]
     pub v0_port: i32,
-    /// One entry per listener.
+    /// The endpoints.
     #[field(versions = "1+", ignorable)]
     pub endpoints: Vec<UpdateMetadataEndpoint>,
-    /// The rack; null when it has none.
+    /// The rack.
     #[field(versions = "2+", nullable = "0+", ignorable)]
     pub rack: Option<Str>,
 }
 
-/// One listener of a broker.
+/// One of `endpoints` of [`UpdateMetadataBroker`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct UpdateMetadataEndpoint {
-    /// The port to connect to.
+    /// The port.
     #[field(versions = "1+")]
     pub port: i32,
-    /// The host name to connect to.
+    /// The host.
     #[field(versions = "1+")]
     pub host: Str,
-    /// The listener's name.
+    /// The listener.
     #[field(versions = "3+", ignorable)]
     pub listener: Str,
-    /// 0 plaintext, 1 TLS, 2 SASL, 3 SASL over TLS.
+    /// The security protocol.
     #[field(versions = "1+")]
     pub security_protocol: i16,
 }
@@ -122,7 +121,7 @@ pub struct UpdateMetadataEndpoint {
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(response, key = 6, versions = "0-8", flexible = "6+")]
 pub struct UpdateMetadataResponse {
-    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
+    /// The error code.
     #[field(versions = "0+")]
     pub error_code: i16,
 }

@@ -1,46 +1,45 @@
-//! WriteTxnMarkers (key 27) writes the ends of transactions into their partitions.
-//! Only from transaction coordinators and the tool that aborts hanging transactions.
+//! WriteTxnMarkers (key 27).
 
 use wire_derive::{Message, Struct};
 
 use crate::Str;
 
-/// Writes the ends of transactions into their partitions.
+/// Asks for WriteTxnMarkers.
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(request, key = 27, versions = "0-1", flexible = "1+", response = WriteTxnMarkersResponse)]
 pub struct WriteTxnMarkersRequest {
-    /// One entry per transaction.
+    /// The markers.
     #[field(versions = "0+")]
     pub markers: Vec<WritableTxnMarker>,
 }
 
-/// A transaction of the request.
+/// One of `markers` of [`WriteTxnMarkersRequest`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct WritableTxnMarker {
     /// The producer id.
     #[field(versions = "0+")]
     pub producer_id: i64,
-    /// The producer's epoch.
+    /// The producer epoch.
     #[field(versions = "0+")]
     pub producer_epoch: i16,
-    /// Whether the transaction is committed; else aborted.
+    /// The transaction result.
     #[field(versions = "0+")]
     pub transaction_result: bool,
-    /// One entry per topic.
+    /// The topics.
     #[field(versions = "0+")]
     pub topics: Vec<WritableTxnMarkerTopic>,
-    /// The transaction coordinator's epoch.
+    /// The coordinator epoch.
     #[field(versions = "0+")]
     pub coordinator_epoch: i32,
 }
 
-/// A topic of the request.
+/// One of `topics` of [`WritableTxnMarker`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct WritableTxnMarkerTopic {
-    /// The topic's name.
+    /// The name.
     #[field(versions = "0+")]
     pub name: Str,
-    /// The partitions.
+    /// The partition indexes.
     #[field(versions = "0+")]
     pub partition_indexes: Vec<i32>,
 }
@@ -49,40 +48,40 @@ pub struct WritableTxnMarkerTopic {
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(response, key = 27, versions = "0-1", flexible = "1+")]
 pub struct WriteTxnMarkersResponse {
-    /// One entry per transaction.
+    /// The markers.
     #[field(versions = "0+")]
     pub markers: Vec<WritableTxnMarkerResult>,
 }
 
-/// How one transaction went.
+/// One of `markers` of [`WriteTxnMarkersResponse`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct WritableTxnMarkerResult {
     /// The producer id.
     #[field(versions = "0+")]
     pub producer_id: i64,
-    /// One entry per topic.
+    /// The topics.
     #[field(versions = "0+")]
     pub topics: Vec<WritableTxnMarkerTopicResult>,
 }
 
-/// A topic of the response.
+/// One of `topics` of [`WritableTxnMarkerResult`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct WritableTxnMarkerTopicResult {
-    /// The topic's name.
+    /// The name.
     #[field(versions = "0+")]
     pub name: Str,
-    /// One entry per partition.
+    /// The partitions.
     #[field(versions = "0+")]
     pub partitions: Vec<WritableTxnMarkerPartitionResult>,
 }
 
-/// A partition of the response.
+/// One of `partitions` of [`WritableTxnMarkerTopicResult`].
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct WritableTxnMarkerPartitionResult {
-    /// The partition.
+    /// The partition index.
     #[field(versions = "0+")]
     pub partition_index: i32,
-    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
+    /// The error code.
     #[field(versions = "0+")]
     pub error_code: i16,
 }

@@ -254,6 +254,3 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 }
-
-#[cfg(test)]
-mod tests;

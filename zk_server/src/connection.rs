@@ -1,0 +1,171 @@
+//! One client: its first frame or four-letter word, then requests in and answers out until either side ends it.
+//!
+//! Always: at most one frame of a connection is being read, and its buffer grows with what has arrived, not with what
+//! its length promises. Reading stops while too much is unanswered or unsent.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use thiserror::Error;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tracing::{debug, warn};
+
+use crate::core::ConnId;
+use crate::engine::Message;
+use crate::four_letter::{self, Word};
+use crate::jute::JuteError;
+use crate::outbox::{LIMIT, Next, Outbox};
+use crate::proto::ConnectRequest;
+
+/// What connections share.
+#[derive(Debug)]
+pub struct Shared {
+    /// The way to the engine.
+    pub engine: mpsc::Sender<Message>,
+    /// Bytes that frames on their way to the engine may take together.
+    pub frame_bytes: Arc<Semaphore>,
+    /// The longest frame.
+    pub max_request_bytes: usize,
+    /// The four-letter words that are answered.
+    pub words: std::collections::BTreeSet<Word>,
+    /// How long a connection may stay without a session.
+    pub handshake_timeout: Duration,
+}
+
+/// Why a connection ended.
+#[derive(Debug, Error)]
+enum End {
+    #[error("the client closed it")]
+    ByClient,
+    #[error("the server closed it")]
+    ByServer,
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    #[error("a frame of {0} bytes was announced, more than jute.maxbuffer allows")]
+    Oversized(i64),
+    #[error("the first frame is no connect request: {0}")]
+    NoConnect(JuteError),
+    #[error("no session was asked for in time")]
+    Silent,
+    #[error("more than {LIMIT} bytes were not read by the client")]
+    Overrun,
+}
+
+/// Serves a connection to its end.
+pub async fn serve(stream: TcpStream, peer: SocketAddr, conn: ConnId, shared: Arc<Shared>) {
+    let _ = stream.set_nodelay(true);
+    let outbox = Arc::new(Outbox::default());
+    let (mut reader, mut writer) = stream.into_split();
+    let end = match first_frame(&mut reader, &mut writer, &shared).await {
+        Ok(Some(request)) => {
+            let connect = Message::Connect { conn, peer, request, outbox: outbox.clone() };
+            outbox.request_sent();
+            let reading = async {
+                shared.engine.send(connect).await.map_err(|_| End::ByServer)?;
+                read_requests(&mut reader, conn, &outbox, &shared).await
+            };
+            let end = tokio::select! {
+                end = reading => end,
+                end = write_answers(&mut writer, &outbox) => end,
+            };
+            let _ = shared.engine.send(Message::Disconnect(conn)).await;
+            end
+        }
+        Ok(None) => Ok(()),
+        Err(end) => Err(end),
+    };
+    let _ = writer.shutdown().await;
+    match end {
+        Ok(()) => {}
+        Err(end @ (End::ByClient | End::ByServer | End::Io(_))) => debug!(%peer, reason = %end, "connection closed"),
+        Err(end) => warn!(%peer, reason = %end, "connection closed"),
+    }
+}
+
+/// Reads the connect request; answers a four-letter word itself, and then there is no request.
+async fn first_frame(
+    reader: &mut OwnedReadHalf,
+    writer: &mut OwnedWriteHalf,
+    shared: &Shared,
+) -> Result<Option<ConnectRequest>, End> {
+    let read = async {
+        let mut head = [0; 4];
+        read_exact(reader, &mut head).await?;
+        match Word::parse(head) {
+            Some(word) => {
+                writer.write_all(answer(word, shared).await.as_bytes()).await?;
+                Ok(None)
+            }
+            None => {
+                let frame = read_body(reader, head, shared.max_request_bytes).await?;
+                ConnectRequest::decode(&frame).map(Some).map_err(End::NoConnect)
+            }
+        }
+    };
+    tokio::time::timeout(shared.handshake_timeout, read).await.unwrap_or(Err(End::Silent))
+}
+
+async fn answer(word: Word, shared: &Shared) -> String {
+    if !shared.words.contains(&word) {
+        return four_letter::refusal(word);
+    }
+    let (send, receive) = oneshot::channel();
+    match shared.engine.send(Message::Word(word, send)).await {
+        Ok(()) => receive.await.unwrap_or_default(),
+        Err(_) => "This ZooKeeper instance is not currently serving requests\n".into(),
+    }
+}
+
+async fn read_requests(reader: &mut OwnedReadHalf, conn: ConnId, outbox: &Outbox, shared: &Shared) -> Result<(), End> {
+    loop {
+        outbox.room().await;
+        let mut head = [0; 4];
+        read_exact(reader, &mut head).await?;
+        let frame = read_body(reader, head, shared.max_request_bytes).await?;
+        let permits = frame.len().min(shared.max_request_bytes) as u32;
+        let permit = shared.frame_bytes.clone().acquire_many_owned(permits).await.map_err(|_| End::ByServer)?;
+        outbox.request_sent();
+        shared.engine.send(Message::Request { conn, frame, permit }).await.map_err(|_| End::ByServer)?;
+    }
+}
+
+async fn read_exact(reader: &mut OwnedReadHalf, buffer: &mut [u8]) -> Result<(), End> {
+    match reader.read_exact(buffer).await {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(End::ByClient),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn read_body(reader: &mut OwnedReadHalf, head: [u8; 4], limit: usize) -> Result<Bytes, End> {
+    const FIRST: usize = 4 << 10;
+    let length = i32::from_be_bytes(head);
+    let Some(length) = usize::try_from(length).ok().filter(|length| *length <= limit) else {
+        return Err(End::Oversized(length.into()));
+    };
+    let mut frame = BytesMut::with_capacity(length.min(FIRST));
+    while frame.len() < length {
+        frame.reserve((length - frame.len()).min(frame.len().max(FIRST)));
+        let missing = (length - frame.len()) as u64;
+        if reader.take(missing).read_buf(&mut frame).await? == 0 {
+            return Err(End::ByClient);
+        }
+    }
+    Ok(frame.freeze())
+}
+
+async fn write_answers(writer: &mut OwnedWriteHalf, outbox: &Outbox) -> Result<(), End> {
+    loop {
+        match outbox.next().await {
+            Next::Send(bytes) => writer.write_all(&bytes).await?,
+            Next::Close => return Err(End::ByServer),
+            Next::Overrun => return Err(End::Overrun),
+        }
+    }
+}

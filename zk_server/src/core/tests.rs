@@ -1,0 +1,1 @@
+//! What the core answers, by table.

@@ -1,0 +1,273 @@
+//! A whole state in one file, `snapshot.<zxid, 16 hex digits>`, so that a restart need not replay the whole log.
+//!
+//! ```text
+//! file:   magic "KLAMMZKS" | format u32 = 1 | zxid i64
+//!         block …            (the last one has length 0)
+//! block:  length u32 | crc32c of length and entries u32 | entries (length bytes)
+//! entry:  kind u8, then
+//!     1 session   id i64, timeout_ms i32, password 16 bytes
+//!     2 node      path, data, czxid, mzxid, pzxid, ctime, mtime i64, version, cversion, aversion i32, owner i64, acl
+//! ```
+//!
+//! Nodes stand parents first. The file gets its name only when it is whole and synced: a `.tmp` is what a crash left.
+
+use std::io::{self, IoSlice};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use world::{Disk, DiskFile};
+
+use crate::acl::Acl;
+use crate::jute::{Decoder, Encoder, JuteError};
+use crate::session::Session;
+use crate::state::State;
+use crate::tree::Node;
+use crate::txn::TxnHeader;
+use crate::txn_log::LogError;
+use crate::window::Window;
+
+const MAGIC: &[u8; 8] = b"KLAMMZKS";
+const FORMAT: u32 = 1;
+const FILE_HEADER: usize = 20;
+const BLOCK_HEADER: usize = 8;
+/// A block is written when it has grown to this.
+const BLOCK: usize = 64 << 10;
+/// No block is longer: one entry more than [`BLOCK`], and an entry is at most a znode.
+const MAX_BLOCK: usize = 256 << 20;
+
+/// The name of the snapshot that includes this transaction and all before it.
+pub fn file_name(zxid: i64) -> String {
+    format!("snapshot.{zxid:016x}")
+}
+
+/// The transaction of the snapshot with this name; `None` for other files.
+pub fn zxid(name: &str) -> Option<i64> {
+    name.strip_prefix("snapshot.").filter(|hex| hex.len() == 16).and_then(|hex| i64::from_str_radix(hex, 16).ok())
+}
+
+/// Writes the state as a file of its own. Needs a block of memory, not a second copy of the state.
+pub fn write(disk: &dyn Disk, dir: &Path, state: &State) -> Result<PathBuf, LogError> {
+    let path = dir.join(file_name(state.zxid));
+    let tmp = dir.join(format!("{}.tmp", file_name(state.zxid)));
+    let whole = || {
+        let file = disk.open_or_create(&tmp)?;
+        file.set_len(0)?;
+        let mut blocks = Blocks::start(file, state.zxid)?;
+        write_entries(state, &mut blocks)?;
+        blocks.finish()?;
+        disk.rename(&tmp, &path)?;
+        disk.sync_dir(dir)
+    };
+    whole().map_err(LogError::io("writing", &path))?;
+    Ok(path)
+}
+
+/// Reads a snapshot. Its sessions' timeouts count from `now`.
+pub fn read(disk: &dyn Disk, path: &Path, mut state: State, now: Duration) -> Result<State, LogError> {
+    let reading = || LogError::io("reading", path);
+    let damaged = |position: u64, problem: String| LogError::Damaged { path: path.to_path_buf(), position, problem };
+    let file = disk.open_read(path).map_err(LogError::io("opening", path))?;
+    let mut window = Window::new(file).map_err(reading())?;
+    let header = window.at(0, FILE_HEADER).map_err(reading())?;
+    let mut fields = Decoder::new(header);
+    match (fields.fixed::<8>(), fields.int(), fields.long()) {
+        (Ok(magic), Ok(format), Ok(zxid)) if magic == *MAGIC && format == FORMAT as i32 => state.zxid = zxid,
+        _ => return Err(damaged(0, "this is no snapshot, or one of a later version".into())),
+    }
+    let mut position = FILE_HEADER as u64;
+    loop {
+        let entries = block_at(&mut window, position).map_err(reading())?;
+        let entries = entries.ok_or_else(|| damaged(position, "this block cannot be read".into()))?;
+        if entries.is_empty() {
+            return Ok(state);
+        }
+        let length = entries.len();
+        let mut input = Decoder::new(entries);
+        while input.remaining() > 0 {
+            read_entry(&mut input, &mut state, now).map_err(|problem| damaged(position, problem))?;
+        }
+        position += (BLOCK_HEADER + length) as u64;
+    }
+}
+
+fn block_at(window: &mut Window, position: u64) -> io::Result<Option<&[u8]>> {
+    let head = window.at(position, BLOCK_HEADER)?;
+    let Some((length, rest)) = head.split_first_chunk::<4>() else { return Ok(None) };
+    let Some((crc, _)) = rest.split_first_chunk::<4>() else { return Ok(None) };
+    let (length, crc) = (*length, u32::from_be_bytes(*crc));
+    let want = u32::from_be_bytes(length) as usize;
+    if want > MAX_BLOCK {
+        return Ok(None);
+    }
+    let entries = window.at(position + BLOCK_HEADER as u64, want)?;
+    Ok((entries.len() == want && block_crc(length, entries) == crc).then_some(entries))
+}
+
+fn block_crc(length: [u8; 4], entries: &[u8]) -> u32 {
+    crc32c::crc32c_append(crc32c::crc32c(&length), entries)
+}
+
+/// Entries on their way into the file.
+struct Blocks {
+    file: Arc<dyn DiskFile>,
+    position: u64,
+    entries: Encoder,
+}
+
+impl Blocks {
+    fn start(file: Arc<dyn DiskFile>, zxid: i64) -> io::Result<Blocks> {
+        let mut header = Encoder::new();
+        header.fixed(MAGIC);
+        header.int(FORMAT as i32);
+        header.long(zxid);
+        file.write_at(&mut [IoSlice::new(header.bytes())], 0)?;
+        Ok(Blocks { file, position: FILE_HEADER as u64, entries: Encoder::new() })
+    }
+
+    fn entry(&mut self, write: impl FnOnce(&mut Encoder)) -> io::Result<()> {
+        write(&mut self.entries);
+        if self.entries.len() >= BLOCK { self.flush() } else { Ok(()) }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let length = (self.entries.len() as u32).to_be_bytes();
+        let crc = block_crc(length, self.entries.bytes()).to_be_bytes();
+        let slices = &mut [IoSlice::new(&length), IoSlice::new(&crc), IoSlice::new(self.entries.bytes())];
+        self.file.write_at(slices, self.position)?;
+        self.position += (BLOCK_HEADER + self.entries.len()) as u64;
+        self.entries.truncate(0);
+        Ok(())
+    }
+
+    fn finish(mut self) -> io::Result<()> {
+        if !self.entries.is_empty() {
+            self.flush()?;
+        }
+        self.flush()?;
+        self.file.sync_all()
+    }
+}
+
+fn write_entries(state: &State, blocks: &mut Blocks) -> io::Result<()> {
+    for (id, session) in state.sessions.iter() {
+        blocks.entry(|out| write_session(id, session, out))?;
+    }
+    state.tree.walk(|path, node| blocks.entry(|out| write_node(path, node, out)))
+}
+
+fn write_session(id: i64, session: &Session, out: &mut Encoder) {
+    out.fixed(&[1]);
+    out.long(id);
+    out.int(session.timeout_ms);
+    out.fixed(&session.password);
+}
+
+fn write_node(path: &str, node: &Node, out: &mut Encoder) {
+    out.fixed(&[2]);
+    out.string(path);
+    out.buffer(node.data.as_deref());
+    [node.czxid, node.mzxid, node.pzxid, node.ctime, node.mtime].into_iter().for_each(|number| out.long(number));
+    [node.version, node.cversion, node.aversion].into_iter().for_each(|number| out.int(number));
+    out.long(node.owner);
+    Acl::encode_all(&node.acl, out);
+}
+
+fn read_entry(input: &mut Decoder<'_>, state: &mut State, now: Duration) -> Result<(), String> {
+    let text = |error: JuteError| error.to_string();
+    match input.fixed::<1>().map_err(text)? {
+        [1] => {
+            let (id, timeout_ms) = (input.long().map_err(text)?, input.int().map_err(text)?);
+            state.sessions.add(id, timeout_ms, input.fixed().map_err(text)?, now);
+            Ok(())
+        }
+        [2] => {
+            let (path, node) = read_node(input).map_err(text)?;
+            state.tree.restore(path, node).map_err(|misfit| misfit.to_string())
+        }
+        [kind] => Err(JuteError::Unknown(kind.into()).to_string()),
+    }
+}
+
+fn read_node<'a>(input: &mut Decoder<'a>) -> Result<(&'a str, Node), JuteError> {
+    let path = input.string()?;
+    let data = input.buffer()?.map(Box::from);
+    let nothing = TxnHeader { zxid: 0, time_ms: 0, session_id: 0 };
+    let mut node = Node::new(data, [].into(), &nothing, 0);
+    for field in [&mut node.czxid, &mut node.mzxid, &mut node.pzxid, &mut node.ctime, &mut node.mtime] {
+        *field = input.long()?;
+    }
+    for field in [&mut node.version, &mut node.cversion, &mut node.aversion] {
+        *field = input.int()?;
+    }
+    node.owner = input.long()?;
+    node.acl = Acl::decode_all(input)?;
+    Ok((path, node))
+}
+
+#[cfg(test)]
+mod tests {
+    use world::MemDisk;
+
+    use super::*;
+    use crate::txn::Change;
+
+    const TICK: Duration = Duration::from_millis(100);
+
+    fn state() -> State {
+        let mut state = State::new(TICK, 0);
+        let header = |zxid| TxnHeader { zxid, time_ms: zxid * 7, session_id: 9 };
+        state.replay(&header(1), vec![Change::OpenSession { timeout_ms: 500, password: [4; 16] }], TICK).unwrap();
+        for zxid in 2..2000 {
+            let (path, owner) = (format!("/n{zxid}").into(), if zxid % 3 == 0 { 9 } else { 0 });
+            let data = (zxid % 2 == 0).then(|| vec![1; zxid as usize].into());
+            let create = Change::Create { path, data, acl: Acl::read_only(), owner, parent_cversion: zxid as i32 };
+            state.replay(&header(zxid), vec![create], TICK).unwrap();
+        }
+        state
+    }
+
+    fn picture(state: &State) -> Vec<String> {
+        let mut lines = Vec::new();
+        let _ = state.tree.walk(|path, node| {
+            lines.push(format!("{path} {:?} {:?} {:?}", node.stat(), node.data, node.acl));
+            Ok::<(), ()>(())
+        });
+        lines.sort();
+        lines.push(format!("{:?} {:?}", state.tree.ephemerals(), state.sessions.get(9)));
+        lines
+    }
+
+    #[test]
+    fn a_state_reads_back() {
+        let disk = MemDisk::default();
+        let dir = Path::new("/zk");
+        disk.create_dir_all(dir).unwrap();
+        let state = state();
+        let path = write(&disk, dir, &state).unwrap();
+        let back = read(&disk, &path, State::new(TICK, 0), TICK).unwrap();
+        assert_eq!(picture(&back), picture(&state));
+        assert_eq!((back.zxid, back.tree.data_bytes()), (1999, state.tree.data_bytes()));
+        assert_eq!(disk.read_dir(dir).unwrap().len(), 1, "no .tmp is left");
+    }
+
+    #[test]
+    fn a_damaged_snapshot_says_where() {
+        let disk = MemDisk::default();
+        let dir = Path::new("/zk");
+        disk.create_dir_all(dir).unwrap();
+        let path = write(&disk, dir, &state()).unwrap();
+        let len = disk.metadata(&path).unwrap().len;
+        for position in [3, 21, 5000, len / 2, len - 1] {
+            let mut byte = [0];
+            let file = disk.open(&path).unwrap();
+            file.read_at(&mut byte, position).unwrap();
+            file.write_at(&mut [IoSlice::new(&[!byte[0]])], position).unwrap();
+            let error = read(&disk, &path, State::new(TICK, 0), TICK).expect_err("damaged").to_string();
+            assert!(error.contains("is damaged at position"), "byte {position}: {error}");
+            file.write_at(&mut [IoSlice::new(&byte)], position).unwrap();
+        }
+        disk.open(&path).unwrap().set_len(len - 8).unwrap();
+        assert!(read(&disk, &path, State::new(TICK, 0), TICK).is_err(), "the end mark is missing");
+    }
+}

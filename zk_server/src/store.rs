@@ -1,0 +1,240 @@
+//! The data directory: recovery at start, the log while running, snapshots and what they make superfluous.
+//!
+//! Recovery takes the newest snapshot that can be read, replays the log behind it and cuts a torn tail. Everything is
+//! in `<dataDir>/klamm-1/`; a directory that holds Apache ZooKeeper's files (`version-2`) is refused, since starting
+//! beside them with empty state would look like loss of data.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use thiserror::Error;
+use tracing::{info, warn};
+use world::{Clock, Disk};
+
+use crate::snapshot;
+use crate::state::State;
+use crate::txn;
+use crate::txn_log::{self, LogError, TxnLog};
+
+/// What can go wrong when a data directory is opened.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// The files of the log or the snapshots.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// Another server runs on the directory.
+    #[error("{} is in use by another server", .0.display())]
+    Locked(PathBuf),
+    /// The directory is Apache ZooKeeper's.
+    #[error("{} holds the data of an Apache ZooKeeper, which this server cannot read: choose another dataDir", .0.display())]
+    Foreign(PathBuf),
+}
+
+/// How the store is to behave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    /// The grain of session timeouts.
+    pub tick: Duration,
+    /// Whether a commit waits for the disk.
+    pub sync: bool,
+    /// A snapshot is due after this many transactions.
+    pub snap_count: u64,
+    /// How many snapshots stay, with the log that belongs to them.
+    pub retain: usize,
+}
+
+/// The open directory.
+#[derive(Debug)]
+pub struct Store {
+    disk: Arc<dyn Disk>,
+    dir: PathBuf,
+    log: TxnLog,
+    settings: Settings,
+    since_snapshot: u64,
+    _lock: Box<dyn world::disk::DirLock>,
+}
+
+/// A log file may grow to this before a snapshot is due, whatever the number of transactions.
+const MAX_LOG_BYTES: u64 = 64 << 20;
+
+impl Store {
+    /// Opens the directory, makes it if need be, and recovers what is in it.
+    pub fn open(
+        disk: Arc<dyn Disk>,
+        data_dir: &Path,
+        settings: Settings,
+        clock: &dyn Clock,
+    ) -> Result<(Store, State), StoreError> {
+        let dir = data_dir.join("klamm-1");
+        let foreign = data_dir.join("version-2");
+        let exists = |path: &Path| disk.exists(path).map_err(LogError::io("looking for", path));
+        if exists(&foreign)? && !exists(&dir)? {
+            return Err(StoreError::Foreign(data_dir.to_path_buf()));
+        }
+        disk.create_dir_all(&dir).map_err(LogError::io("creating", &dir))?;
+        for parent in [Some(data_dir), data_dir.parent()].into_iter().flatten() {
+            if !parent.as_os_str().is_empty() {
+                disk.sync_dir(parent).map_err(LogError::io("syncing", parent))?;
+            }
+        }
+        let lock_path = dir.join("lock");
+        let lock = disk.lock(&lock_path).map_err(|error| match error.kind() {
+            std::io::ErrorKind::WouldBlock => StoreError::Locked(dir.clone()),
+            _ => LogError::io("locking", &lock_path)(error).into(),
+        })?;
+        let files = Files::list(&*disk, &dir)?;
+        let recovered = recover(&disk, &files, settings, clock)?;
+        let log = match recovered.tail {
+            Some((path, end)) => TxnLog::reopen(disk.clone(), &path, end, settings.sync)?,
+            None => TxnLog::create(disk.clone(), &dir, recovered.state.zxid + 1, settings.sync)?,
+        };
+        let store = Store { disk, dir, log, settings, since_snapshot: recovered.replayed, _lock: lock };
+        Ok((store, recovered.state))
+    }
+
+    /// Adds a transaction to the batch that the next commit makes durable.
+    pub fn append(&mut self, txn: &[u8]) {
+        self.since_snapshot += 1;
+        self.log.append(txn);
+    }
+
+    /// Makes durable what was appended. After an error the store is not to be used again.
+    pub fn commit(&mut self) -> Result<(), LogError> {
+        self.log.commit()
+    }
+
+    /// Writes a snapshot and starts a new log file when one is due. Failing to is no harm: the log has everything, and
+    /// the next try comes later.
+    pub fn snapshot_if_due(&mut self, state: &State) {
+        if self.since_snapshot < self.settings.snap_count && self.log.file_bytes() < MAX_LOG_BYTES {
+            return;
+        }
+        self.since_snapshot = 0;
+        let result = snapshot::write(&*self.disk, &self.dir, state)
+            .and_then(|path| self.log.roll(state.zxid + 1).map(|()| path))
+            .and_then(|path| self.purge().map(|()| path));
+        match result {
+            Ok(path) => info!(path = %path.display(), zxid = state.zxid, "wrote a snapshot"),
+            Err(error) => warn!(error = %describe(&error), "no snapshot could be written; the log goes on growing"),
+        }
+    }
+
+    /// Removes old snapshots and the log files that no remaining one needs.
+    fn purge(&self) -> Result<(), LogError> {
+        let files = Files::list(&*self.disk, &self.dir)?;
+        let kept_from = files.snapshots.len().saturating_sub(self.settings.retain.max(1));
+        let Some((oldest_kept, _)) = files.snapshots.get(kept_from) else { return Ok(()) };
+        let old_snapshots = files.snapshots.iter().take(kept_from).map(|(_, path)| path);
+        let old_logs = files.logs.iter().zip(files.logs.iter().skip(1));
+        // A log file ends where the next one begins.
+        let old_logs = old_logs.filter(|(_, next)| next.0 <= oldest_kept + 1).map(|(log, _)| &log.1);
+        for path in old_snapshots.chain(old_logs) {
+            self.disk.remove_file(path).map_err(LogError::io("removing", path))?;
+        }
+        Ok(())
+    }
+}
+
+/// An error with what caused it, in one line.
+pub fn describe(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    std::iter::once(error.to_string()).chain(causes.map(|cause| cause.to_string())).collect::<Vec<_>>().join(": ")
+}
+
+/// Snapshots and log files, oldest first.
+struct Files {
+    snapshots: Vec<(i64, PathBuf)>,
+    logs: Vec<(i64, PathBuf)>,
+}
+
+impl Files {
+    fn list(disk: &dyn Disk, dir: &Path) -> Result<Files, LogError> {
+        let mut files = Files { snapshots: Vec::new(), logs: Vec::new() };
+        for entry in disk.read_dir(dir).map_err(LogError::io("listing", dir))? {
+            let path = dir.join(&entry.name);
+            if let Some(zxid) = snapshot::zxid(&entry.name) {
+                files.snapshots.push((zxid, path));
+            } else if let Some(zxid) = txn_log::first_zxid(&entry.name) {
+                files.logs.push((zxid, path));
+            } else if entry.name.ends_with(".tmp") {
+                disk.remove_file(&path).map_err(LogError::io("removing", &path))?;
+            }
+        }
+        files.snapshots.sort();
+        files.logs.sort();
+        Ok(files)
+    }
+}
+
+struct Recovered {
+    state: State,
+    replayed: u64,
+    /// The log file to go on with and where its last whole record ends.
+    tail: Option<(PathBuf, u64)>,
+}
+
+fn recover(disk: &Arc<dyn Disk>, files: &Files, settings: Settings, clock: &dyn Clock) -> Result<Recovered, LogError> {
+    let now = clock.monotonic();
+    let fresh = || State::new(settings.tick, clock.now_ms());
+    let mut state = newest_snapshot(&**disk, files, fresh, now)?;
+    let (mut replayed, mut tail) = (0, None);
+    for (index, (_, path)) in files.logs.iter().enumerate() {
+        let next = files.logs.get(index + 1).map(|(first, _)| *first);
+        if next.is_some_and(|next| next <= state.zxid + 1) {
+            continue;
+        }
+        let scanned = txn_log::scan(&**disk, path, |position, bytes| {
+            let damaged = |problem| LogError::Damaged { path: path.clone(), position, problem };
+            let (header, changes) = txn::decode(bytes).map_err(|error| damaged(error.to_string()))?;
+            replayed += u64::from(header.zxid > state.zxid);
+            state.replay(&header, changes, now).map_err(|misfit| damaged(misfit.to_string()))
+        })?;
+        match scanned {
+            Some(scanned) if !scanned.is_empty() => {
+                forbid_torn_middle(tail.replace((path.clone(), scanned)))?;
+            }
+            // The crash came while the file was being made, before anything was acknowledged from it.
+            _ => disk.remove_file(path).map_err(LogError::io("removing", path))?,
+        }
+    }
+    if let Some((path, scanned)) = tail.as_ref().filter(|(_, scanned)| scanned.torn) {
+        warn!(path = %path.display(), position = scanned.end, "cutting a torn tail off the transaction log");
+    }
+    Ok(Recovered { state, replayed, tail: tail.map(|(path, scanned)| (path, scanned.end)) })
+}
+
+/// A file with another one behind it was synced to its end.
+fn forbid_torn_middle(before: Option<(PathBuf, txn_log::Scanned)>) -> Result<(), LogError> {
+    match before {
+        Some((path, scanned)) if scanned.torn => {
+            let problem = "the record here cannot be read, but a later log file exists".to_string();
+            Err(LogError::Damaged { path, position: scanned.end, problem })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The newest snapshot that can be read; the error of the newest when there are some and none can. Whether the log
+/// reaches back to an older one shows when it is replayed: a gap is an error.
+fn newest_snapshot(
+    disk: &dyn Disk,
+    files: &Files,
+    fresh: impl Fn() -> State,
+    now: Duration,
+) -> Result<State, LogError> {
+    let mut first_error = None;
+    for (_, path) in files.snapshots.iter().rev() {
+        match snapshot::read(disk, path, fresh(), now) {
+            Ok(state) => return Ok(state),
+            Err(error) => {
+                warn!(error = %describe(&error), "passing over a snapshot");
+                first_error.get_or_insert(error);
+            }
+        }
+    }
+    first_error.map_or_else(|| Ok(fresh()), Err)
+}
+
+#[cfg(test)]
+mod tests;
