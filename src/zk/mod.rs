@@ -11,9 +11,22 @@
 //! Paths are those of the cluster: the chroot of `zookeeper.connect` is put in front of them below this trait.
 //! Deliberately absent: ACLs other than open ones, and TLS and SASL towards ZooKeeper (refused at start).
 
+//!
+//! Why not the `zookeeper-client` crate: it sends every create of a multi as `create2`, which 3.4 refuses (so no broker
+//! could register and no controller be elected there), cannot write null data, ends sessions by itself, and loses its
+//! watches. What a broker needs of the protocol is small: `jute.rs` and `connection.rs`.
+
+mod connection;
 mod error;
 mod events;
 pub mod fake;
+mod jute;
+mod link;
+pub mod registration;
+mod session;
+mod settings;
+mod supervisor;
+mod watches;
 
 use std::fmt;
 
@@ -23,6 +36,8 @@ use zk_paths::ids::ZkVersion;
 
 pub use error::{MultiError, ZkError};
 pub use events::{Change, EventReceiver, How, ZkEvent};
+pub use session::{ConnectError, ZkSession};
+pub use settings::{BadConnectString, ZkSettings};
 
 /// A ZooKeeper session that outlives connections and, with notice ([`ZkEvent::Expired`]), itself.
 #[async_trait]

@@ -1,31 +1,32 @@
-//! AddPartitionsToTxn (key 24).
+//! AddPartitionsToTxn (key 24) adds partitions to transactions, or verifies that they are in.
+//! One transaction from clients up to version 3, many from brokers from 4 on.
 
 use wire_derive::{Message, Struct};
 
 use crate::Str;
 
-/// Asks for AddPartitionsToTxn.
+/// Adds partitions to transactions, or verifies that they are in.
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(request, key = 24, versions = "0-5", flexible = "3+", response = AddPartitionsToTxnResponse)]
 pub struct AddPartitionsToTxnRequest {
-    /// The transactions.
+    /// One entry per transaction.
     #[field(versions = "4+")]
     pub transactions: Vec<AddPartitionsToTxnTransaction>,
-    /// The v3 and below transactional id.
+    /// The transactional id, in the versions of clients.
     #[field(versions = "0-3")]
     pub v3_and_below_transactional_id: Str,
-    /// The v3 and below producer id.
+    /// The producer id, in the versions of clients.
     #[field(versions = "0-3")]
     pub v3_and_below_producer_id: i64,
-    /// The v3 and below producer epoch.
+    /// The producer's epoch, in the versions of clients.
     #[field(versions = "0-3")]
     pub v3_and_below_producer_epoch: i16,
-    /// The v3 and below topics.
+    /// One entry per topic, in the versions of clients.
     #[field(versions = "0-3")]
     pub v3_and_below_topics: Vec<AddPartitionsToTxnTopic>,
 }
 
-/// One of `transactions` of [`AddPartitionsToTxnRequest`].
+/// A transaction of the request.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct AddPartitionsToTxnTransaction {
     /// The transactional id.
@@ -34,21 +35,21 @@ pub struct AddPartitionsToTxnTransaction {
     /// The producer id.
     #[field(versions = "4+")]
     pub producer_id: i64,
-    /// The producer epoch.
+    /// The producer's epoch.
     #[field(versions = "4+")]
     pub producer_epoch: i16,
-    /// The verify only.
+    /// Whether only to check that the partitions belong to the transaction.
     #[field(versions = "4+", default = "false")]
     pub verify_only: bool,
-    /// The topics.
+    /// One entry per topic.
     #[field(versions = "4+")]
     pub topics: Vec<AddPartitionsToTxnTopic>,
 }
 
-/// One of `topics` of [`AddPartitionsToTxnTransaction`].
+/// A topic of the request.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct AddPartitionsToTxnTopic {
-    /// The name.
+    /// The topic's name.
     #[field(versions = "0+")]
     pub name: Str,
     /// The partitions.
@@ -60,49 +61,49 @@ pub struct AddPartitionsToTxnTopic {
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(response, key = 24, versions = "0-5", flexible = "3+")]
 pub struct AddPartitionsToTxnResponse {
-    /// The throttle time, in milliseconds.
+    /// How long a quota makes the client wait, in milliseconds.
     #[field(versions = "0+")]
     pub throttle_time_ms: i32,
-    /// The error code.
+    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
     #[field(versions = "4+", ignorable)]
     pub error_code: i16,
-    /// The results by transaction.
+    /// One entry per transaction.
     #[field(versions = "4+")]
     pub results_by_transaction: Vec<AddPartitionsToTxnResult>,
-    /// The results by topic v3 and below.
+    /// One entry per topic, in the versions of clients.
     #[field(versions = "0-3")]
     pub results_by_topic_v3_and_below: Vec<AddPartitionsToTxnTopicResult>,
 }
 
-/// One of `results_by_transaction` of [`AddPartitionsToTxnResponse`].
+/// How one transaction went.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct AddPartitionsToTxnResult {
     /// The transactional id.
     #[field(versions = "4+")]
     pub transactional_id: Str,
-    /// The topic results.
+    /// One entry per topic.
     #[field(versions = "4+")]
     pub topic_results: Vec<AddPartitionsToTxnTopicResult>,
 }
 
-/// One of `topic_results` of [`AddPartitionsToTxnResult`].
+/// A topic of the response.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct AddPartitionsToTxnTopicResult {
-    /// The name.
+    /// The topic's name.
     #[field(versions = "0+")]
     pub name: Str,
-    /// The results by partition.
+    /// One entry per partition.
     #[field(versions = "0+")]
     pub results_by_partition: Vec<AddPartitionsToTxnPartitionResult>,
 }
 
-/// One of `results_by_partition` of [`AddPartitionsToTxnTopicResult`].
+/// A partition of the response.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct AddPartitionsToTxnPartitionResult {
-    /// The partition index.
+    /// The partition.
     #[field(versions = "0+")]
     pub partition_index: i32,
-    /// The partition error code.
+    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
     #[field(versions = "0+")]
     pub partition_error_code: i16,
 }

@@ -1,53 +1,53 @@
-//! AlterClientQuotas (key 49).
+//! AlterClientQuotas (key 49) changes quotas.
 
 use wire_derive::{Message, Struct};
 
 use crate::Str;
 
-/// Asks for AlterClientQuotas.
+/// Sets and removes quotas.
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(request, key = 49, versions = "0-1", flexible = "1+", response = AlterClientQuotasResponse)]
 pub struct AlterClientQuotasRequest {
-    /// The entries.
+    /// One entry per entity.
     #[field(versions = "0+")]
     pub entries: Vec<RequestEntryData>,
-    /// The validate only.
+    /// Whether only to check, and change nothing.
     #[field(versions = "0+")]
     pub validate_only: bool,
 }
 
-/// One of `entries` of [`AlterClientQuotasRequest`].
+/// An entity and what to change.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct RequestEntryData {
-    /// The entity.
+    /// The parts that name the entity.
     #[field(versions = "0+")]
     pub entity: Vec<RequestEntityData>,
-    /// The ops.
+    /// One entry per quota to change.
     #[field(versions = "0+")]
     pub ops: Vec<OpData>,
 }
 
-/// One of `entity` of [`EntryData`].
+/// A part of what names an entity: kind and name.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct RequestEntityData {
-    /// The entity type.
+    /// The kind of entity: `user`, `client-id` or `ip`.
     #[field(versions = "0+")]
     pub entity_type: Str,
-    /// The entity name.
+    /// The entity's name; null for the default.
     #[field(versions = "0+", nullable = "0+")]
     pub entity_name: Option<Str>,
 }
 
-/// One of `ops` of [`EntryData`].
+/// A quota to change.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct OpData {
-    /// The key.
+    /// The quota, such as `producer_byte_rate`.
     #[field(versions = "0+")]
     pub key: Str,
-    /// The value.
+    /// The limit.
     #[field(versions = "0+")]
     pub value: f64,
-    /// The remove.
+    /// Whether to remove the quota; else it is set.
     #[field(versions = "0+")]
     pub remove: bool,
 }
@@ -56,35 +56,35 @@ pub struct OpData {
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(response, key = 49, versions = "0-1", flexible = "1+")]
 pub struct AlterClientQuotasResponse {
-    /// The throttle time, in milliseconds.
+    /// How long a quota makes the client wait, in milliseconds.
     #[field(versions = "0+")]
     pub throttle_time_ms: i32,
-    /// The entries.
+    /// One entry per entity.
     #[field(versions = "0+")]
     pub entries: Vec<ResponseEntryData>,
 }
 
-/// One of `entries` of [`AlterClientQuotasResponse`].
+/// An entity and how its change went.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct ResponseEntryData {
-    /// The error code.
+    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
     #[field(versions = "0+")]
     pub error_code: i16,
-    /// The error message.
+    /// What went wrong, for people; null when there is nothing to add.
     #[field(versions = "0+", nullable = "0+")]
     pub error_message: Option<Str>,
-    /// The entity.
+    /// The parts that name the entity.
     #[field(versions = "0+")]
     pub entity: Vec<ResponseEntityData>,
 }
 
-/// One of `entity` of [`EntryData`].
+/// A part of what names an entity: kind and name.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct ResponseEntityData {
-    /// The entity type.
+    /// The kind of entity: `user`, `client-id` or `ip`.
     #[field(versions = "0+")]
     pub entity_type: Str,
-    /// The entity name.
+    /// The entity's name; null for the default.
     #[field(versions = "0+", nullable = "0+")]
     pub entity_name: Option<Str>,
 }

@@ -1,68 +1,69 @@
-//! AlterPartition (key 56).
+//! AlterPartition (key 56) changes the ISR of partitions.
+//! Only from leaders.
 
 use wire_derive::{Message, Struct};
 
 use crate::{Str, Uuid};
 
-/// Asks for AlterPartition.
+/// Asks the controller to change the ISR of partitions.
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(request, key = 56, versions = "0-3", flexible = "0+", response = AlterPartitionResponse)]
 pub struct AlterPartitionRequest {
-    /// The broker id.
+    /// The broker's id.
     #[field(versions = "0+")]
     pub broker_id: i32,
-    /// The broker epoch.
+    /// The czxid of the broker's registration; -1 when unchecked.
     #[field(versions = "0+", default = "-1")]
     pub broker_epoch: i64,
-    /// The topics.
+    /// One entry per topic.
     #[field(versions = "0+")]
     pub topics: Vec<RequestTopicData>,
 }
 
-/// One of `topics` of [`AlterPartitionRequest`].
+/// A topic of the request.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct RequestTopicData {
-    /// The topic name.
+    /// The topic's name.
     #[field(versions = "0-1", ignorable)]
     pub topic_name: Str,
-    /// The topic id.
+    /// The topic's id; zero when unknown.
     #[field(versions = "2+", ignorable)]
     pub topic_id: Uuid,
-    /// The partitions.
+    /// One entry per partition.
     #[field(versions = "0+")]
     pub partitions: Vec<RequestPartitionData>,
 }
 
-/// One of `partitions` of [`TopicData`].
+/// A partition of the request.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct RequestPartitionData {
-    /// The partition index.
+    /// The partition.
     #[field(versions = "0+")]
     pub partition_index: i32,
-    /// The leader epoch.
+    /// The partition's leader epoch; -1 when unknown.
     #[field(versions = "0+")]
     pub leader_epoch: i32,
-    /// The new isr.
+    /// The wanted ISR.
     #[field(versions = "0-2")]
     pub new_isr: Vec<i32>,
-    /// The new isr with epochs.
+    /// The wanted ISR, each replica with its broker epoch.
     #[field(versions = "3+")]
     pub new_isr_with_epochs: Vec<BrokerState>,
-    /// The leader recovery state.
+    /// 1 while the leader recovers from an unclean election, else 0.
     #[field(versions = "1+", default = "0")]
     pub leader_recovery_state: i8,
-    /// The partition epoch.
+    /// The ZooKeeper version of the partition state.
     #[field(versions = "0+")]
     pub partition_epoch: i32,
 }
 
-/// One of `new_isr_with_epochs` of [`PartitionData`].
+/// A replica of the wanted ISR.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct BrokerState {
-    /// The broker id.
+    /// The broker's id.
     #[field(versions = "3+")]
     pub broker_id: i32,
-    /// The broker epoch.
+    /// The czxid of the broker's registration; -1 when unchecked.
     #[field(versions = "3+", default = "-1")]
     pub broker_epoch: i64,
 }
@@ -71,53 +72,53 @@ pub struct BrokerState {
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(response, key = 56, versions = "0-3", flexible = "0+")]
 pub struct AlterPartitionResponse {
-    /// The throttle time, in milliseconds.
+    /// How long a quota makes the client wait, in milliseconds.
     #[field(versions = "0+")]
     pub throttle_time_ms: i32,
-    /// The error code.
+    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
     #[field(versions = "0+")]
     pub error_code: i16,
-    /// The topics.
+    /// One entry per topic.
     #[field(versions = "0+")]
     pub topics: Vec<ResponseTopicData>,
 }
 
-/// One of `topics` of [`AlterPartitionResponse`].
+/// A topic of the response.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct ResponseTopicData {
-    /// The topic name.
+    /// The topic's name.
     #[field(versions = "0-1", ignorable)]
     pub topic_name: Str,
-    /// The topic id.
+    /// The topic's id; zero when unknown.
     #[field(versions = "2+", ignorable)]
     pub topic_id: Uuid,
-    /// The partitions.
+    /// One entry per partition.
     #[field(versions = "0+")]
     pub partitions: Vec<ResponsePartitionData>,
 }
 
-/// One of `partitions` of [`TopicData`].
+/// A partition of the response.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct ResponsePartitionData {
-    /// The partition index.
+    /// The partition.
     #[field(versions = "0+")]
     pub partition_index: i32,
-    /// The error code.
+    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
     #[field(versions = "0+")]
     pub error_code: i16,
-    /// The leader id.
+    /// The leader's broker id; -1 when unknown.
     #[field(versions = "0+")]
     pub leader_id: i32,
-    /// The leader epoch.
+    /// The partition's leader epoch; -1 when unknown.
     #[field(versions = "0+")]
     pub leader_epoch: i32,
-    /// The isr.
+    /// The replicas in sync.
     #[field(versions = "0+")]
     pub isr: Vec<i32>,
-    /// The leader recovery state.
+    /// 1 while the leader recovers from an unclean election, else 0.
     #[field(versions = "1+", default = "0", ignorable)]
     pub leader_recovery_state: i8,
-    /// The partition epoch.
+    /// The ZooKeeper version of the partition state.
     #[field(versions = "0+")]
     pub partition_epoch: i32,
 }

@@ -1,39 +1,39 @@
-//! AlterPartitionReassignments (key 45).
+//! AlterPartitionReassignments (key 45) starts and cancels reassignments.
 
 use wire_derive::{Message, Struct};
 
 use crate::Str;
 
-/// Asks for AlterPartitionReassignments.
+/// Starts or cancels reassignments; for the controller.
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(request, key = 45, versions = "0", flexible = "0+", response = AlterPartitionReassignmentsResponse)]
 pub struct AlterPartitionReassignmentsRequest {
-    /// The timeout, in milliseconds.
+    /// How long the broker may take, in milliseconds.
     #[field(versions = "0+", default = "60000")]
     pub timeout_ms: i32,
-    /// The topics.
+    /// One entry per topic.
     #[field(versions = "0+")]
     pub topics: Vec<ReassignableTopic>,
 }
 
-/// One of `topics` of [`AlterPartitionReassignmentsRequest`].
+/// A topic of the request.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct ReassignableTopic {
-    /// The name.
+    /// The topic's name.
     #[field(versions = "0+")]
     pub name: Str,
-    /// The partitions.
+    /// One entry per partition.
     #[field(versions = "0+")]
     pub partitions: Vec<ReassignablePartition>,
 }
 
-/// One of `partitions` of [`ReassignableTopic`].
+/// A partition of the request.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct ReassignablePartition {
-    /// The partition index.
+    /// The partition.
     #[field(versions = "0+")]
     pub partition_index: i32,
-    /// The replicas.
+    /// The wanted replicas, the preferred one first; null cancels the reassignment.
     #[field(versions = "0+", nullable = "0+", default = "null")]
     pub replicas: Option<Vec<i32>>,
 }
@@ -42,41 +42,41 @@ pub struct ReassignablePartition {
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(response, key = 45, versions = "0", flexible = "0+")]
 pub struct AlterPartitionReassignmentsResponse {
-    /// The throttle time, in milliseconds.
+    /// How long a quota makes the client wait, in milliseconds.
     #[field(versions = "0+")]
     pub throttle_time_ms: i32,
-    /// The error code.
+    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
     #[field(versions = "0+")]
     pub error_code: i16,
-    /// The error message.
+    /// What went wrong, for people; null when there is nothing to add.
     #[field(versions = "0+", nullable = "0+")]
     pub error_message: Option<Str>,
-    /// The responses.
+    /// One entry per item of the request.
     #[field(versions = "0+")]
     pub responses: Vec<ReassignableTopicResponse>,
 }
 
-/// One of `responses` of [`AlterPartitionReassignmentsResponse`].
+/// A topic of the response.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct ReassignableTopicResponse {
-    /// The name.
+    /// The topic's name.
     #[field(versions = "0+")]
     pub name: Str,
-    /// The partitions.
+    /// One entry per partition.
     #[field(versions = "0+")]
     pub partitions: Vec<ReassignablePartitionResponse>,
 }
 
-/// One of `partitions` of [`ReassignableTopicResponse`].
+/// A partition of the response.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct ReassignablePartitionResponse {
-    /// The partition index.
+    /// The partition.
     #[field(versions = "0+")]
     pub partition_index: i32,
-    /// The error code.
+    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
     #[field(versions = "0+")]
     pub error_code: i16,
-    /// The error message.
+    /// What went wrong, for people; null when there is nothing to add.
     #[field(versions = "0+", nullable = "0+")]
     pub error_message: Option<Str>,
 }

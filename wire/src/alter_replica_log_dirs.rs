@@ -1,33 +1,33 @@
-//! AlterReplicaLogDirs (key 34).
+//! AlterReplicaLogDirs (key 34) moves replicas between log directories.
 
 use wire_derive::{Message, Struct};
 
 use crate::Str;
 
-/// Asks for AlterReplicaLogDirs.
+/// Moves replicas to other log directories of the broker.
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(request, key = 34, versions = "0-2", flexible = "2+", response = AlterReplicaLogDirsResponse)]
 pub struct AlterReplicaLogDirsRequest {
-    /// The dirs.
+    /// One entry per target directory.
     #[field(versions = "0+")]
     pub dirs: Vec<AlterReplicaLogDir>,
 }
 
-/// One of `dirs` of [`AlterReplicaLogDirsRequest`].
+/// A log directory and what to move into it.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct AlterReplicaLogDir {
-    /// The path.
+    /// The log directory.
     #[field(versions = "0+")]
     pub path: Str,
-    /// The topics.
+    /// One entry per topic.
     #[field(versions = "0+")]
     pub topics: Vec<AlterReplicaLogDirTopic>,
 }
 
-/// One of `topics` of [`AlterReplicaLogDir`].
+/// A topic of the request.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct AlterReplicaLogDirTopic {
-    /// The name.
+    /// The topic's name.
     #[field(versions = "0+")]
     pub name: Str,
     /// The partitions.
@@ -39,32 +39,32 @@ pub struct AlterReplicaLogDirTopic {
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(response, key = 34, versions = "0-2", flexible = "2+")]
 pub struct AlterReplicaLogDirsResponse {
-    /// The throttle time, in milliseconds.
+    /// How long a quota makes the client wait, in milliseconds.
     #[field(versions = "0+")]
     pub throttle_time_ms: i32,
-    /// The results.
+    /// One entry per item of the request.
     #[field(versions = "0+")]
     pub results: Vec<AlterReplicaLogDirTopicResult>,
 }
 
-/// One of `results` of [`AlterReplicaLogDirsResponse`].
+/// A topic of the response.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct AlterReplicaLogDirTopicResult {
-    /// The topic name.
+    /// The topic's name.
     #[field(versions = "0+")]
     pub topic_name: Str,
-    /// The partitions.
+    /// One entry per partition.
     #[field(versions = "0+")]
     pub partitions: Vec<AlterReplicaLogDirPartitionResult>,
 }
 
-/// One of `partitions` of [`AlterReplicaLogDirTopicResult`].
+/// A partition of the response.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct AlterReplicaLogDirPartitionResult {
-    /// The partition index.
+    /// The partition.
     #[field(versions = "0+")]
     pub partition_index: i32,
-    /// The error code.
+    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
     #[field(versions = "0+")]
     pub error_code: i16,
 }

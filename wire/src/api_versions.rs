@@ -1,17 +1,18 @@
-//! ApiVersions (key 18).
+//! ApiVersions (key 18) tells which APIs and versions a broker serves.
+//! Its response header is always version 0 (KIP-511).
 
 use wire_derive::{Message, Struct};
 
 use crate::Str;
 
-/// Asks for ApiVersions.
+/// Asks which APIs and versions a broker serves.
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(request, key = 18, versions = "0-4", flexible = "3+", response = ApiVersionsResponse)]
 pub struct ApiVersionsRequest {
-    /// The client software name.
+    /// The client library's name.
     #[field(versions = "3+", ignorable)]
     pub client_software_name: Str,
-    /// The client software version.
+    /// The client library's version.
     #[field(versions = "3+", ignorable)]
     pub client_software_version: Str,
 }
@@ -20,67 +21,67 @@ pub struct ApiVersionsRequest {
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(response, key = 18, versions = "0-4", flexible = "3+")]
 pub struct ApiVersionsResponse {
-    /// The error code.
+    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
     #[field(versions = "0+")]
     pub error_code: i16,
-    /// The api keys.
+    /// The APIs and their versions.
     #[field(versions = "0+")]
     pub api_keys: Vec<ApiVersion>,
-    /// The throttle time, in milliseconds.
+    /// How long a quota makes the client wait, in milliseconds.
     #[field(versions = "1+", ignorable)]
     pub throttle_time_ms: i32,
-    /// The supported features.
+    /// The features the broker could use.
     #[field(versions = "3+", tagged = "3+", tag = 0, ignorable)]
     pub supported_features: Vec<SupportedFeatureKey>,
-    /// The finalized features epoch.
+    /// The ZooKeeper version of `/feature`; -1 when there is none.
     #[field(versions = "3+", tagged = "3+", tag = 1, default = "-1", ignorable)]
     pub finalized_features_epoch: i64,
-    /// The finalized features.
+    /// The features the cluster uses.
     #[field(versions = "3+", tagged = "3+", tag = 2, ignorable)]
     pub finalized_features: Vec<FinalizedFeatureKey>,
-    /// The zk migration ready.
+    /// Only for KRaft controllers.
     #[field(versions = "3+", tagged = "3+", tag = 3, default = "false", ignorable)]
     pub zk_migration_ready: bool,
 }
 
-/// One of `api_keys` of [`ApiVersionsResponse`].
+/// The versions of one API.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct ApiVersion {
-    /// The api key.
+    /// The API's number.
     #[field(versions = "0+")]
     pub api_key: i16,
-    /// The min version.
+    /// The lowest version.
     #[field(versions = "0+")]
     pub min_version: i16,
-    /// The max version.
+    /// The highest version.
     #[field(versions = "0+")]
     pub max_version: i16,
 }
 
-/// One of `supported_features` of [`ApiVersionsResponse`].
+/// A feature the broker could use.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct SupportedFeatureKey {
-    /// The name.
+    /// The feature's name.
     #[field(versions = "3+")]
     pub name: Str,
-    /// The min version.
+    /// The lowest version.
     #[field(versions = "3+")]
     pub min_version: i16,
-    /// The max version.
+    /// The highest version.
     #[field(versions = "3+")]
     pub max_version: i16,
 }
 
-/// One of `finalized_features` of [`ApiVersionsResponse`].
+/// A feature the cluster uses.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct FinalizedFeatureKey {
-    /// The name.
+    /// The feature's name.
     #[field(versions = "3+")]
     pub name: Str,
-    /// The max version level.
+    /// The highest level.
     #[field(versions = "3+")]
     pub max_version_level: i16,
-    /// The min version level.
+    /// The lowest level.
     #[field(versions = "3+")]
     pub min_version_level: i16,
 }

@@ -1,17 +1,18 @@
-//! ConsumerGroupDescribe (key 69).
+//! ConsumerGroupDescribe (key 69) describes groups of the new protocol.
+//! Refused in ZooKeeper mode.
 
 use wire_derive::{Message, Struct};
 
 use crate::{Str, Uuid};
 
-/// Asks for ConsumerGroupDescribe.
+/// Asks for the state of groups of the new protocol (KIP-848).
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(request, key = 69, versions = "0", flexible = "0+", response = ConsumerGroupDescribeResponse)]
 pub struct ConsumerGroupDescribeRequest {
-    /// The group ids.
+    /// The groups.
     #[field(versions = "0+")]
     pub group_ids: Vec<Str>,
-    /// The include authorized operations.
+    /// Whether to answer what the client may do to each group.
     #[field(versions = "0+")]
     pub include_authorized_operations: bool,
 }
@@ -20,96 +21,96 @@ pub struct ConsumerGroupDescribeRequest {
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(response, key = 69, versions = "0", flexible = "0+")]
 pub struct ConsumerGroupDescribeResponse {
-    /// The throttle time, in milliseconds.
+    /// How long a quota makes the client wait, in milliseconds.
     #[field(versions = "0+")]
     pub throttle_time_ms: i32,
-    /// The groups.
+    /// One entry per group.
     #[field(versions = "0+")]
     pub groups: Vec<DescribedGroup>,
 }
 
-/// One of `groups` of [`ConsumerGroupDescribeResponse`].
+/// A group as the coordinator sees it.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct DescribedGroup {
-    /// The error code.
+    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
     #[field(versions = "0+")]
     pub error_code: i16,
-    /// The error message.
+    /// What went wrong, for people; null when there is nothing to add.
     #[field(versions = "0+", nullable = "0+", default = "null")]
     pub error_message: Option<Str>,
-    /// The group id.
+    /// The group.
     #[field(versions = "0+")]
     pub group_id: Str,
-    /// The group state.
+    /// The group's state, as Kafka spells it.
     #[field(versions = "0+")]
     pub group_state: Str,
-    /// The group epoch.
+    /// The group's epoch.
     #[field(versions = "0+")]
     pub group_epoch: i32,
-    /// The assignment epoch.
+    /// The epoch of the target assignment.
     #[field(versions = "0+")]
     pub assignment_epoch: i32,
-    /// The assignor name.
+    /// The assignor in use.
     #[field(versions = "0+")]
     pub assignor_name: Str,
-    /// The members.
+    /// One entry per member.
     #[field(versions = "0+")]
     pub members: Vec<Member>,
-    /// The authorized operations.
+    /// Bit field of what the client may do to the group; the minimum when not asked.
     #[field(versions = "0+", default = "-2147483648")]
     pub authorized_operations: i32,
 }
 
-/// One of `members` of [`DescribedGroup`].
+/// A member of a described group.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct Member {
-    /// The member id.
+    /// The member, as the coordinator named it; empty before that.
     #[field(versions = "0+")]
     pub member_id: Str,
-    /// The instance id.
+    /// A static member's own id; null for a dynamic member.
     #[field(versions = "0+", nullable = "0+", default = "null")]
     pub instance_id: Option<Str>,
-    /// The rack id.
+    /// The rack of the consumer; empty or null when it has none.
     #[field(versions = "0+", nullable = "0+", default = "null")]
     pub rack_id: Option<Str>,
-    /// The member epoch.
+    /// The member's epoch in the new group protocol.
     #[field(versions = "0+")]
     pub member_epoch: i32,
-    /// The client id.
+    /// The member's client id.
     #[field(versions = "0+")]
     pub client_id: Str,
-    /// The client host.
+    /// The member's address, with a slash in front.
     #[field(versions = "0+")]
     pub client_host: Str,
-    /// The subscribed topic names.
+    /// The names the member subscribes to.
     #[field(versions = "0+")]
     pub subscribed_topic_names: Vec<Str>,
-    /// The subscribed topic regex.
+    /// The expression the member subscribes to; null for none.
     #[field(versions = "0+", nullable = "0+", default = "null")]
     pub subscribed_topic_regex: Option<Str>,
-    /// The assignment.
+    /// What the member owns.
     #[field(versions = "0+")]
     pub assignment: Assignment,
-    /// The target assignment.
+    /// What the member is to own.
     #[field(versions = "0+")]
     pub target_assignment: Assignment,
 }
 
-/// The `assignment` of [`Member`].
+/// What a member owns.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct Assignment {
-    /// The topic partitions.
+    /// One entry per topic.
     #[field(versions = "0+")]
     pub topic_partitions: Vec<TopicPartitions>,
 }
 
-/// One of `topic_partitions` of [`Assignment`].
+/// Partitions of one topic.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct TopicPartitions {
-    /// The topic id.
+    /// The topic's id; zero when unknown.
     #[field(versions = "0+")]
     pub topic_id: Uuid,
-    /// The topic name.
+    /// The topic's name.
     #[field(versions = "0+")]
     pub topic_name: Str,
     /// The partitions.

@@ -1,17 +1,18 @@
-//! ControlledShutdown (key 7).
+//! ControlledShutdown (key 7) moves leaders off a broker that stops.
+//! Version 0 has a request header without client id.
 
 use wire_derive::{Message, Struct};
 
 use crate::Str;
 
-/// Asks for ControlledShutdown.
+/// Asks the controller to move leaders off the sender.
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(request, key = 7, versions = "0-3", flexible = "3+", response = ControlledShutdownResponse)]
 pub struct ControlledShutdownRequest {
-    /// The broker id.
+    /// The broker that wants to stop.
     #[field(versions = "0+")]
     pub broker_id: i32,
-    /// The broker epoch.
+    /// The czxid of the broker's registration; -1 when unchecked.
     #[field(versions = "2+", default = "-1", ignorable)]
     pub broker_epoch: i64,
 }
@@ -20,21 +21,21 @@ pub struct ControlledShutdownRequest {
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(response, key = 7, versions = "0-3", flexible = "3+")]
 pub struct ControlledShutdownResponse {
-    /// The error code.
+    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
     #[field(versions = "0+")]
     pub error_code: i16,
-    /// The remaining partitions.
+    /// Partitions the broker still leads.
     #[field(versions = "0+")]
     pub remaining_partitions: Vec<RemainingPartition>,
 }
 
-/// One of `remaining_partitions` of [`ControlledShutdownResponse`].
+/// A partition the broker still leads.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct RemainingPartition {
-    /// The topic name.
+    /// The topic's name.
     #[field(versions = "0+")]
     pub topic_name: Str,
-    /// The partition index.
+    /// The partition.
     #[field(versions = "0+")]
     pub partition_index: i32,
 }

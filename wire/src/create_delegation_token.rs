@@ -1,4 +1,4 @@
-//! CreateDelegationToken (key 38).
+//! CreateDelegationToken (key 38) makes a delegation token.
 
 use bytes::Bytes;
 
@@ -6,31 +6,31 @@ use wire_derive::{Message, Struct};
 
 use crate::Str;
 
-/// Asks for CreateDelegationToken.
+/// Makes a delegation token.
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(request, key = 38, versions = "0-3", flexible = "2+", response = CreateDelegationTokenResponse)]
 pub struct CreateDelegationTokenRequest {
-    /// The owner principal type.
+    /// The kind of the token's owner; null for the one who asks.
     #[field(versions = "3+", nullable = "3+")]
     pub owner_principal_type: Option<Str>,
-    /// The owner principal name.
+    /// The name of the token's owner; null for the one who asks.
     #[field(versions = "3+", nullable = "3+")]
     pub owner_principal_name: Option<Str>,
-    /// The renewers.
+    /// The principals that may renew the token.
     #[field(versions = "0+")]
     pub renewers: Vec<CreatableRenewers>,
-    /// The max lifetime, in milliseconds.
+    /// How long the token may live, in milliseconds; -1 for the broker's maximum.
     #[field(versions = "0+")]
     pub max_lifetime_ms: i64,
 }
 
-/// One of `renewers` of [`CreateDelegationTokenRequest`].
+/// A principal that may renew the token.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct CreatableRenewers {
-    /// The principal type.
+    /// The kind of principal, `User`.
     #[field(versions = "0+")]
     pub principal_type: Str,
-    /// The principal name.
+    /// The principal's name.
     #[field(versions = "0+")]
     pub principal_name: Str,
 }
@@ -39,37 +39,37 @@ pub struct CreatableRenewers {
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(response, key = 38, versions = "0-3", flexible = "2+")]
 pub struct CreateDelegationTokenResponse {
-    /// The error code.
+    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
     #[field(versions = "0+")]
     pub error_code: i16,
-    /// The principal type.
+    /// The kind of principal, `User`.
     #[field(versions = "0+")]
     pub principal_type: Str,
-    /// The principal name.
+    /// The principal's name.
     #[field(versions = "0+")]
     pub principal_name: Str,
-    /// The token requester principal type.
+    /// The kind of principal that asked for the token.
     #[field(versions = "3+")]
     pub token_requester_principal_type: Str,
-    /// The token requester principal name.
+    /// The name of the principal that asked for the token.
     #[field(versions = "3+")]
     pub token_requester_principal_name: Str,
-    /// The issue timestamp, in milliseconds.
+    /// When the token was made, in milliseconds since 1970.
     #[field(versions = "0+")]
     pub issue_timestamp_ms: i64,
-    /// The expiry timestamp, in milliseconds.
+    /// When the token expires, in milliseconds since 1970.
     #[field(versions = "0+")]
     pub expiry_timestamp_ms: i64,
-    /// The max timestamp, in milliseconds.
+    /// Until when the token can be renewed, in milliseconds since 1970.
     #[field(versions = "0+")]
     pub max_timestamp_ms: i64,
-    /// The token id.
+    /// The token's id.
     #[field(versions = "0+")]
     pub token_id: Str,
-    /// The hmac.
+    /// The token's HMAC, by which it is named.
     #[field(versions = "0+")]
     pub hmac: Bytes,
-    /// The throttle time, in milliseconds.
+    /// How long a quota makes the client wait, in milliseconds.
     #[field(versions = "0+")]
     pub throttle_time_ms: i32,
 }

@@ -1,62 +1,62 @@
-//! CreateTopics (key 19).
+//! CreateTopics (key 19) creates topics.
 
 use wire_derive::{Message, Struct};
 
 use crate::{Str, Uuid};
 
-/// Asks for CreateTopics.
+/// Creates topics; for the controller.
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(request, key = 19, versions = "0-7", flexible = "5+", response = CreateTopicsResponse)]
 pub struct CreateTopicsRequest {
-    /// The topics.
+    /// One entry per topic.
     #[field(versions = "0+")]
     pub topics: Vec<CreatableTopic>,
-    /// The timeout, in milliseconds.
+    /// How long the broker may take, in milliseconds.
     #[field(versions = "0+", default = "60000")]
     pub timeout_ms: i32,
-    /// The validate only.
+    /// Whether only to check, and change nothing.
     #[field(versions = "1+", default = "false")]
     pub validate_only: bool,
 }
 
-/// One of `topics` of [`CreateTopicsRequest`].
+/// A topic to create.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct CreatableTopic {
-    /// The name.
+    /// The topic's name.
     #[field(versions = "0+")]
     pub name: Str,
-    /// The num partitions.
+    /// The number of partitions; -1 for the broker's default or when assignments are given.
     #[field(versions = "0+")]
     pub num_partitions: i32,
-    /// The replication factor.
+    /// The replication factor; -1 for the broker's default or when assignments are given.
     #[field(versions = "0+")]
     pub replication_factor: i16,
-    /// The assignments.
+    /// The replicas of each partition; empty lets the controller choose.
     #[field(versions = "0+")]
     pub assignments: Vec<CreatableReplicaAssignment>,
-    /// The configs.
+    /// One entry per configuration key.
     #[field(versions = "0+")]
     pub configs: Vec<CreatableTopicConfig>,
 }
 
-/// One of `assignments` of [`CreatableTopic`].
+/// The replicas of one partition.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct CreatableReplicaAssignment {
-    /// The partition index.
+    /// The partition.
     #[field(versions = "0+")]
     pub partition_index: i32,
-    /// The broker ids.
+    /// The replicas, the preferred one first.
     #[field(versions = "0+")]
     pub broker_ids: Vec<i32>,
 }
 
-/// One of `configs` of [`CreatableTopic`].
+/// A configuration key of a topic to create.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct CreatableTopicConfig {
-    /// The name.
+    /// The configuration key.
     #[field(versions = "0+")]
     pub name: Str,
-    /// The value.
+    /// The value; null when it is unset or secret.
     #[field(versions = "0+", nullable = "0+")]
     pub value: Option<Str>,
 }
@@ -65,59 +65,59 @@ pub struct CreatableTopicConfig {
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(response, key = 19, versions = "0-7", flexible = "5+")]
 pub struct CreateTopicsResponse {
-    /// The throttle time, in milliseconds.
+    /// How long a quota makes the client wait, in milliseconds.
     #[field(versions = "2+", ignorable)]
     pub throttle_time_ms: i32,
-    /// The topics.
+    /// One entry per topic.
     #[field(versions = "0+")]
     pub topics: Vec<CreatableTopicResult>,
 }
 
-/// One of `topics` of [`CreateTopicsResponse`].
+/// How creating one topic went.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct CreatableTopicResult {
-    /// The name.
+    /// The topic's name.
     #[field(versions = "0+")]
     pub name: Str,
-    /// The topic id.
+    /// The topic's id; zero when unknown.
     #[field(versions = "7+", ignorable)]
     pub topic_id: Uuid,
-    /// The error code.
+    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
     #[field(versions = "0+")]
     pub error_code: i16,
-    /// The error message.
+    /// What went wrong, for people; null when there is nothing to add.
     #[field(versions = "1+", nullable = "0+", ignorable)]
     pub error_message: Option<Str>,
-    /// The topic config error code.
+    /// Why the configuration is left out of the answer; 0 when it is not.
     #[field(versions = "5+", tagged = "5+", tag = 0, ignorable)]
     pub topic_config_error_code: i16,
-    /// The num partitions.
+    /// The number of partitions; -1 when left out.
     #[field(versions = "5+", default = "-1", ignorable)]
     pub num_partitions: i32,
-    /// The replication factor.
+    /// The replication factor; -1 when left out.
     #[field(versions = "5+", default = "-1", ignorable)]
     pub replication_factor: i16,
-    /// The configs.
+    /// The configuration of the new topic; null when left out.
     #[field(versions = "5+", nullable = "5+", ignorable)]
     pub configs: Option<Vec<CreatableTopicConfigs>>,
 }
 
-/// One of `configs` of [`CreatableTopicResult`].
+/// A configuration key of a created topic.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct CreatableTopicConfigs {
-    /// The name.
+    /// The configuration key.
     #[field(versions = "5+")]
     pub name: Str,
-    /// The value.
+    /// The value; null when it is unset or secret.
     #[field(versions = "5+", nullable = "5+")]
     pub value: Option<Str>,
-    /// The read only.
+    /// Whether the key cannot be altered dynamically.
     #[field(versions = "5+")]
     pub read_only: bool,
-    /// The config source.
+    /// Where the value comes from (`ConfigSource`).
     #[field(versions = "5+", default = "-1", ignorable)]
     pub config_source: i8,
-    /// The is sensitive.
+    /// Whether the value is kept secret, and null here.
     #[field(versions = "5+")]
     pub is_sensitive: bool,
 }

@@ -1,14 +1,14 @@
-//! DeleteGroups (key 42).
+//! DeleteGroups (key 42) deletes empty groups.
 
 use wire_derive::{Message, Struct};
 
 use crate::Str;
 
-/// Asks for DeleteGroups.
+/// Deletes empty groups.
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(request, key = 42, versions = "0-2", flexible = "2+", response = DeleteGroupsResponse)]
 pub struct DeleteGroupsRequest {
-    /// The groups names.
+    /// The groups.
     #[field(versions = "0+")]
     pub groups_names: Vec<Str>,
 }
@@ -17,21 +17,21 @@ pub struct DeleteGroupsRequest {
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(response, key = 42, versions = "0-2", flexible = "2+")]
 pub struct DeleteGroupsResponse {
-    /// The throttle time, in milliseconds.
+    /// How long a quota makes the client wait, in milliseconds.
     #[field(versions = "0+")]
     pub throttle_time_ms: i32,
-    /// The results.
+    /// One entry per item of the request.
     #[field(versions = "0+")]
     pub results: Vec<DeletableGroupResult>,
 }
 
-/// One of `results` of [`DeleteGroupsResponse`].
+/// How deleting one group went.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct DeletableGroupResult {
-    /// The group id.
+    /// The group.
     #[field(versions = "0+")]
     pub group_id: Str,
-    /// The error code.
+    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
     #[field(versions = "0+")]
     pub error_code: i16,
 }

@@ -1,39 +1,39 @@
-//! DeleteRecords (key 21).
+//! DeleteRecords (key 21) deletes the oldest records of partitions.
 
 use wire_derive::{Message, Struct};
 
 use crate::Str;
 
-/// Asks for DeleteRecords.
+/// Moves the log start offset of partitions.
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(request, key = 21, versions = "0-2", flexible = "2+", response = DeleteRecordsResponse)]
 pub struct DeleteRecordsRequest {
-    /// The topics.
+    /// One entry per topic.
     #[field(versions = "0+")]
     pub topics: Vec<DeleteRecordsTopic>,
-    /// The timeout, in milliseconds.
+    /// How long the broker may take, in milliseconds.
     #[field(versions = "0+")]
     pub timeout_ms: i32,
 }
 
-/// One of `topics` of [`DeleteRecordsRequest`].
+/// A topic of the request.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct DeleteRecordsTopic {
-    /// The name.
+    /// The topic's name.
     #[field(versions = "0+")]
     pub name: Str,
-    /// The partitions.
+    /// One entry per partition.
     #[field(versions = "0+")]
     pub partitions: Vec<DeleteRecordsPartition>,
 }
 
-/// One of `partitions` of [`DeleteRecordsTopic`].
+/// A partition of the request.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct DeleteRecordsPartition {
-    /// The partition index.
+    /// The partition.
     #[field(versions = "0+")]
     pub partition_index: i32,
-    /// The offset.
+    /// Deletes what lies below; -1 for everything below the high watermark.
     #[field(versions = "0+")]
     pub offset: i64,
 }
@@ -42,35 +42,35 @@ pub struct DeleteRecordsPartition {
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(response, key = 21, versions = "0-2", flexible = "2+")]
 pub struct DeleteRecordsResponse {
-    /// The throttle time, in milliseconds.
+    /// How long a quota makes the client wait, in milliseconds.
     #[field(versions = "0+")]
     pub throttle_time_ms: i32,
-    /// The topics.
+    /// One entry per topic.
     #[field(versions = "0+")]
     pub topics: Vec<DeleteRecordsTopicResult>,
 }
 
-/// One of `topics` of [`DeleteRecordsResponse`].
+/// A topic of the response.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct DeleteRecordsTopicResult {
-    /// The name.
+    /// The topic's name.
     #[field(versions = "0+")]
     pub name: Str,
-    /// The partitions.
+    /// One entry per partition.
     #[field(versions = "0+")]
     pub partitions: Vec<DeleteRecordsPartitionResult>,
 }
 
-/// One of `partitions` of [`DeleteRecordsTopicResult`].
+/// A partition of the response.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct DeleteRecordsPartitionResult {
-    /// The partition index.
+    /// The partition.
     #[field(versions = "0+")]
     pub partition_index: i32,
-    /// The low watermark.
+    /// The first offset of the log after the deletion.
     #[field(versions = "0+")]
     pub low_watermark: i64,
-    /// The error code.
+    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
     #[field(versions = "0+")]
     pub error_code: i16,
 }

@@ -1,31 +1,32 @@
-//! DeleteTopics (key 20).
+//! DeleteTopics (key 20) deletes topics.
+//! By name; from version 6 on also by id.
 
 use wire_derive::{Message, Struct};
 
 use crate::{Str, Uuid};
 
-/// Asks for DeleteTopics.
+/// Deletes topics; for the controller.
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(request, key = 20, versions = "0-6", flexible = "4+", response = DeleteTopicsResponse)]
 pub struct DeleteTopicsRequest {
-    /// The topics.
+    /// One entry per topic.
     #[field(versions = "6+")]
     pub topics: Vec<DeleteTopicState>,
-    /// The topic names.
+    /// The topics' names.
     #[field(versions = "0-5", ignorable)]
     pub topic_names: Vec<Str>,
-    /// The timeout, in milliseconds.
+    /// How long the broker may take, in milliseconds.
     #[field(versions = "0+")]
     pub timeout_ms: i32,
 }
 
-/// One of `topics` of [`DeleteTopicsRequest`].
+/// A topic of the request.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct DeleteTopicState {
-    /// The name.
+    /// The topic's name; null when it is asked for by id.
     #[field(versions = "6+", nullable = "6+", default = "null")]
     pub name: Option<Str>,
-    /// The topic id.
+    /// The topic's id; zero when unknown.
     #[field(versions = "6+")]
     pub topic_id: Uuid,
 }
@@ -34,27 +35,27 @@ pub struct DeleteTopicState {
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(response, key = 20, versions = "0-6", flexible = "4+")]
 pub struct DeleteTopicsResponse {
-    /// The throttle time, in milliseconds.
+    /// How long a quota makes the client wait, in milliseconds.
     #[field(versions = "1+", ignorable)]
     pub throttle_time_ms: i32,
-    /// The responses.
+    /// One entry per item of the request.
     #[field(versions = "0+")]
     pub responses: Vec<DeletableTopicResult>,
 }
 
-/// One of `responses` of [`DeleteTopicsResponse`].
+/// A topic of the response.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct DeletableTopicResult {
-    /// The name.
+    /// The topic's name; null when the id is unknown.
     #[field(versions = "0+", nullable = "6+")]
     pub name: Option<Str>,
-    /// The topic id.
+    /// The topic's id; zero when unknown.
     #[field(versions = "6+", ignorable)]
     pub topic_id: Uuid,
-    /// The error code.
+    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
     #[field(versions = "0+")]
     pub error_code: i16,
-    /// The error message.
+    /// What went wrong, for people; null when there is nothing to add.
     #[field(versions = "5+", nullable = "5+", default = "null", ignorable)]
     pub error_message: Option<Str>,
 }

@@ -1,31 +1,31 @@
-//! DescribeClientQuotas (key 48).
+//! DescribeClientQuotas (key 48) lists quotas.
 
 use wire_derive::{Message, Struct};
 
 use crate::Str;
 
-/// Asks for DescribeClientQuotas.
+/// Asks for the quotas of the entities that match.
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(request, key = 48, versions = "0-1", flexible = "1+", response = DescribeClientQuotasResponse)]
 pub struct DescribeClientQuotasRequest {
-    /// The components.
+    /// What an entity must look like; all must hold.
     #[field(versions = "0+")]
     pub components: Vec<ComponentData>,
-    /// The strict.
+    /// Whether entities with further parts are left out.
     #[field(versions = "0+")]
     pub strict: bool,
 }
 
-/// One of `components` of [`DescribeClientQuotasRequest`].
+/// What one part of an entity must look like.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct ComponentData {
-    /// The entity type.
+    /// The kind of entity: `user`, `client-id` or `ip`.
     #[field(versions = "0+")]
     pub entity_type: Str,
-    /// The match type.
+    /// 0 exactly this name, 1 the default, 2 any name.
     #[field(versions = "0+")]
     pub match_type: i8,
-    /// The match.
+    /// The name to match; null unless the match type wants one.
     #[field(versions = "0+", nullable = "0+")]
     pub r#match: Option<Str>,
 }
@@ -34,49 +34,49 @@ pub struct ComponentData {
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(response, key = 48, versions = "0-1", flexible = "1+")]
 pub struct DescribeClientQuotasResponse {
-    /// The throttle time, in milliseconds.
+    /// How long a quota makes the client wait, in milliseconds.
     #[field(versions = "0+")]
     pub throttle_time_ms: i32,
-    /// The error code.
+    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
     #[field(versions = "0+")]
     pub error_code: i16,
-    /// The error message.
+    /// What went wrong, for people; null when there is nothing to add.
     #[field(versions = "0+", nullable = "0+")]
     pub error_message: Option<Str>,
-    /// The entries.
+    /// One entry per entity; null on failure.
     #[field(versions = "0+", nullable = "0+")]
     pub entries: Option<Vec<EntryData>>,
 }
 
-/// One of `entries` of [`DescribeClientQuotasResponse`].
+/// An entity and its quotas.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct EntryData {
-    /// The entity.
+    /// The parts that name the entity.
     #[field(versions = "0+")]
     pub entity: Vec<EntityData>,
-    /// The values.
+    /// One entry per quota.
     #[field(versions = "0+")]
     pub values: Vec<ValueData>,
 }
 
-/// One of `entity` of [`EntryData`].
+/// A part of what names an entity: kind and name.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct EntityData {
-    /// The entity type.
+    /// The kind of entity: `user`, `client-id` or `ip`.
     #[field(versions = "0+")]
     pub entity_type: Str,
-    /// The entity name.
+    /// The entity's name; null for the default.
     #[field(versions = "0+", nullable = "0+")]
     pub entity_name: Option<Str>,
 }
 
-/// One of `values` of [`EntryData`].
+/// An entity's quota.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct ValueData {
-    /// The key.
+    /// The quota, such as `producer_byte_rate`.
     #[field(versions = "0+")]
     pub key: Str,
-    /// The value.
+    /// The limit.
     #[field(versions = "0+")]
     pub value: f64,
 }

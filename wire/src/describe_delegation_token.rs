@@ -1,4 +1,4 @@
-//! DescribeDelegationToken (key 41).
+//! DescribeDelegationToken (key 41) lists delegation tokens.
 
 use bytes::Bytes;
 
@@ -6,22 +6,22 @@ use wire_derive::{Message, Struct};
 
 use crate::Str;
 
-/// Asks for DescribeDelegationToken.
+/// Asks for delegation tokens.
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(request, key = 41, versions = "0-3", flexible = "2+", response = DescribeDelegationTokenResponse)]
 pub struct DescribeDelegationTokenRequest {
-    /// The owners.
+    /// The owners whose tokens to describe; null for all.
     #[field(versions = "0+", nullable = "0+")]
     pub owners: Option<Vec<DescribeDelegationTokenOwner>>,
 }
 
-/// One of `owners` of [`DescribeDelegationTokenRequest`].
+/// An owner whose tokens are wanted.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct DescribeDelegationTokenOwner {
-    /// The principal type.
+    /// The kind of principal, `User`.
     #[field(versions = "0+")]
     pub principal_type: Str,
-    /// The principal name.
+    /// The principal's name.
     #[field(versions = "0+")]
     pub principal_name: Str,
 }
@@ -30,59 +30,59 @@ pub struct DescribeDelegationTokenOwner {
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(response, key = 41, versions = "0-3", flexible = "2+")]
 pub struct DescribeDelegationTokenResponse {
-    /// The error code.
+    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
     #[field(versions = "0+")]
     pub error_code: i16,
-    /// The tokens.
+    /// One entry per token.
     #[field(versions = "0+")]
     pub tokens: Vec<DescribedDelegationToken>,
-    /// The throttle time, in milliseconds.
+    /// How long a quota makes the client wait, in milliseconds.
     #[field(versions = "0+")]
     pub throttle_time_ms: i32,
 }
 
-/// One of `tokens` of [`DescribeDelegationTokenResponse`].
+/// A token.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct DescribedDelegationToken {
-    /// The principal type.
+    /// The kind of principal, `User`.
     #[field(versions = "0+")]
     pub principal_type: Str,
-    /// The principal name.
+    /// The principal's name.
     #[field(versions = "0+")]
     pub principal_name: Str,
-    /// The token requester principal type.
+    /// The kind of principal that asked for the token.
     #[field(versions = "3+")]
     pub token_requester_principal_type: Str,
-    /// The token requester principal name.
+    /// The name of the principal that asked for the token.
     #[field(versions = "3+")]
     pub token_requester_principal_name: Str,
-    /// The issue timestamp.
+    /// When the token was made, in milliseconds since 1970.
     #[field(versions = "0+")]
     pub issue_timestamp: i64,
-    /// The expiry timestamp.
+    /// When the token expires, in milliseconds since 1970.
     #[field(versions = "0+")]
     pub expiry_timestamp: i64,
-    /// The max timestamp.
+    /// Until when the token can be renewed, in milliseconds since 1970.
     #[field(versions = "0+")]
     pub max_timestamp: i64,
-    /// The token id.
+    /// The token's id.
     #[field(versions = "0+")]
     pub token_id: Str,
-    /// The hmac.
+    /// The token's HMAC, by which it is named.
     #[field(versions = "0+")]
     pub hmac: Bytes,
-    /// The renewers.
+    /// The principals that may renew the token.
     #[field(versions = "0+")]
     pub renewers: Vec<DescribedDelegationTokenRenewer>,
 }
 
-/// One of `renewers` of [`DescribedDelegationToken`].
+/// A principal that may renew the token.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct DescribedDelegationTokenRenewer {
-    /// The principal type.
+    /// The kind of principal, `User`.
     #[field(versions = "0+")]
     pub principal_type: Str,
-    /// The principal name.
+    /// The principal's name.
     #[field(versions = "0+")]
     pub principal_name: Str,
 }

@@ -1,4 +1,4 @@
-//! DescribeGroups (key 15).
+//! DescribeGroups (key 15) describes groups and their members.
 
 use bytes::Bytes;
 
@@ -6,14 +6,14 @@ use wire_derive::{Message, Struct};
 
 use crate::Str;
 
-/// Asks for DescribeGroups.
+/// Asks for the state of groups.
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(request, key = 15, versions = "0-5", flexible = "5+", response = DescribeGroupsResponse)]
 pub struct DescribeGroupsRequest {
-    /// The groups.
+    /// One entry per group.
     #[field(versions = "0+")]
     pub groups: Vec<Str>,
-    /// The include authorized operations.
+    /// Whether to answer what the client may do to each group.
     #[field(versions = "3+")]
     pub include_authorized_operations: bool,
 }
@@ -22,59 +22,59 @@ pub struct DescribeGroupsRequest {
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(response, key = 15, versions = "0-5", flexible = "5+")]
 pub struct DescribeGroupsResponse {
-    /// The throttle time, in milliseconds.
+    /// How long a quota makes the client wait, in milliseconds.
     #[field(versions = "1+", ignorable)]
     pub throttle_time_ms: i32,
-    /// The groups.
+    /// One entry per group.
     #[field(versions = "0+")]
     pub groups: Vec<DescribedGroup>,
 }
 
-/// One of `groups` of [`DescribeGroupsResponse`].
+/// A group as the coordinator sees it.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct DescribedGroup {
-    /// The error code.
+    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
     #[field(versions = "0+")]
     pub error_code: i16,
-    /// The group id.
+    /// The group.
     #[field(versions = "0+")]
     pub group_id: Str,
-    /// The group state.
+    /// The group's state, as Kafka spells it.
     #[field(versions = "0+")]
     pub group_state: Str,
-    /// The protocol type.
+    /// The kind of group, `consumer` for consumers, empty for none.
     #[field(versions = "0+")]
     pub protocol_type: Str,
-    /// The protocol data.
+    /// The protocol the group chose.
     #[field(versions = "0+")]
     pub protocol_data: Str,
-    /// The members.
+    /// One entry per member.
     #[field(versions = "0+")]
     pub members: Vec<DescribedGroupMember>,
-    /// The authorized operations.
+    /// Bit field of what the client may do to the group; the minimum when not asked.
     #[field(versions = "3+", default = "-2147483648")]
     pub authorized_operations: i32,
 }
 
-/// One of `members` of [`DescribedGroup`].
+/// A member of a described group.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct DescribedGroupMember {
-    /// The member id.
+    /// The member, as the coordinator named it; empty before that.
     #[field(versions = "0+")]
     pub member_id: Str,
-    /// The group instance id.
+    /// A static member's own id; null for a dynamic member.
     #[field(versions = "4+", nullable = "4+", default = "null", ignorable)]
     pub group_instance_id: Option<Str>,
-    /// The client id.
+    /// The member's client id.
     #[field(versions = "0+")]
     pub client_id: Str,
-    /// The client host.
+    /// The member's address, with a slash in front.
     #[field(versions = "0+")]
     pub client_host: Str,
-    /// The member metadata.
+    /// The member's subscription, opaque to the broker.
     #[field(versions = "0+")]
     pub member_metadata: Bytes,
-    /// The member assignment.
+    /// What the member is assigned, opaque to the broker.
     #[field(versions = "0+")]
     pub member_assignment: Bytes,
 }

@@ -1,25 +1,25 @@
-//! DescribeProducers (key 61).
+//! DescribeProducers (key 61) lists the producers of partitions.
 
 use wire_derive::{Message, Struct};
 
 use crate::Str;
 
-/// Asks for DescribeProducers.
+/// Asks for the producers a partition knows.
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(request, key = 61, versions = "0", flexible = "0+", response = DescribeProducersResponse)]
 pub struct DescribeProducersRequest {
-    /// The topics.
+    /// One entry per topic.
     #[field(versions = "0+")]
     pub topics: Vec<TopicRequest>,
 }
 
-/// One of `topics` of [`DescribeProducersRequest`].
+/// A topic of the request.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct TopicRequest {
-    /// The name.
+    /// The topic's name.
     #[field(versions = "0+")]
     pub name: Str,
-    /// The partition indexes.
+    /// The partitions.
     #[field(versions = "0+")]
     pub partition_indexes: Vec<i32>,
 }
@@ -28,61 +28,61 @@ pub struct TopicRequest {
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(response, key = 61, versions = "0", flexible = "0+")]
 pub struct DescribeProducersResponse {
-    /// The throttle time, in milliseconds.
+    /// How long a quota makes the client wait, in milliseconds.
     #[field(versions = "0+")]
     pub throttle_time_ms: i32,
-    /// The topics.
+    /// One entry per topic.
     #[field(versions = "0+")]
     pub topics: Vec<TopicResponse>,
 }
 
-/// One of `topics` of [`DescribeProducersResponse`].
+/// A topic of the response.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct TopicResponse {
-    /// The name.
+    /// The topic's name.
     #[field(versions = "0+")]
     pub name: Str,
-    /// The partitions.
+    /// One entry per partition.
     #[field(versions = "0+")]
     pub partitions: Vec<PartitionResponse>,
 }
 
-/// One of `partitions` of [`TopicResponse`].
+/// A partition of the response.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct PartitionResponse {
-    /// The partition index.
+    /// The partition.
     #[field(versions = "0+")]
     pub partition_index: i32,
-    /// The error code.
+    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
     #[field(versions = "0+")]
     pub error_code: i16,
-    /// The error message.
+    /// What went wrong, for people; null when there is nothing to add.
     #[field(versions = "0+", nullable = "0+", default = "null")]
     pub error_message: Option<Str>,
-    /// The active producers.
+    /// One entry per producer.
     #[field(versions = "0+")]
     pub active_producers: Vec<ProducerState>,
 }
 
-/// One of `active_producers` of [`PartitionResponse`].
+/// What a partition knows of one producer.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct ProducerState {
     /// The producer id.
     #[field(versions = "0+")]
     pub producer_id: i64,
-    /// The producer epoch.
+    /// The producer's epoch.
     #[field(versions = "0+")]
     pub producer_epoch: i32,
-    /// The last sequence.
+    /// The last record's sequence number; -1 when there is none.
     #[field(versions = "0+", default = "-1")]
     pub last_sequence: i32,
-    /// The last timestamp.
+    /// The last record's timestamp; -1 when there is none.
     #[field(versions = "0+", default = "-1")]
     pub last_timestamp: i64,
-    /// The coordinator epoch.
+    /// The transaction coordinator's epoch.
     #[field(versions = "0+")]
     pub coordinator_epoch: i32,
-    /// The current txn start offset.
+    /// Where the open transaction began; -1 when none is open.
     #[field(versions = "0+", default = "-1")]
     pub current_txn_start_offset: i64,
 }

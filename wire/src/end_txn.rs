@@ -1,10 +1,10 @@
-//! EndTxn (key 26).
+//! EndTxn (key 26) commits or aborts a transaction.
 
 use wire_derive::Message;
 
 use crate::Str;
 
-/// Asks for EndTxn.
+/// Commits or aborts a transaction.
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(request, key = 26, versions = "0-4", flexible = "3+", response = EndTxnResponse)]
 pub struct EndTxnRequest {
@@ -14,10 +14,10 @@ pub struct EndTxnRequest {
     /// The producer id.
     #[field(versions = "0+")]
     pub producer_id: i64,
-    /// The producer epoch.
+    /// The producer's epoch.
     #[field(versions = "0+")]
     pub producer_epoch: i16,
-    /// The committed.
+    /// Whether to commit; else to abort.
     #[field(versions = "0+")]
     pub committed: bool,
 }
@@ -26,10 +26,10 @@ pub struct EndTxnRequest {
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(response, key = 26, versions = "0-4", flexible = "3+")]
 pub struct EndTxnResponse {
-    /// The throttle time, in milliseconds.
+    /// How long a quota makes the client wait, in milliseconds.
     #[field(versions = "0+")]
     pub throttle_time_ms: i32,
-    /// The error code.
+    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
     #[field(versions = "0+")]
     pub error_code: i16,
 }

@@ -1,17 +1,17 @@
-//! ExpireDelegationToken (key 40).
+//! ExpireDelegationToken (key 40) lets a delegation token expire.
 
 use bytes::Bytes;
 
 use wire_derive::Message;
 
-/// Asks for ExpireDelegationToken.
+/// Sets when a delegation token expires.
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(request, key = 40, versions = "0-2", flexible = "2+", response = ExpireDelegationTokenResponse)]
 pub struct ExpireDelegationTokenRequest {
-    /// The hmac.
+    /// The token's HMAC, by which it is named.
     #[field(versions = "0+")]
     pub hmac: Bytes,
-    /// The expiry time period, in milliseconds.
+    /// When it expires from now, in milliseconds; negative for at once.
     #[field(versions = "0+")]
     pub expiry_time_period_ms: i64,
 }
@@ -20,13 +20,13 @@ pub struct ExpireDelegationTokenRequest {
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(response, key = 40, versions = "0-2", flexible = "2+")]
 pub struct ExpireDelegationTokenResponse {
-    /// The error code.
+    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
     #[field(versions = "0+")]
     pub error_code: i16,
-    /// The expiry timestamp, in milliseconds.
+    /// When the token expires, in milliseconds since 1970.
     #[field(versions = "0+")]
     pub expiry_timestamp_ms: i64,
-    /// The throttle time, in milliseconds.
+    /// How long a quota makes the client wait, in milliseconds.
     #[field(versions = "0+")]
     pub throttle_time_ms: i32,
 }

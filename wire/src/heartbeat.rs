@@ -1,23 +1,23 @@
-//! Heartbeat (key 12).
+//! Heartbeat (key 12) keeps a member in its group.
 
 use wire_derive::Message;
 
 use crate::Str;
 
-/// Asks for Heartbeat.
+/// Says that a member is alive.
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(request, key = 12, versions = "0-4", flexible = "4+", response = HeartbeatResponse)]
 pub struct HeartbeatRequest {
-    /// The group id.
+    /// The group.
     #[field(versions = "0+")]
     pub group_id: Str,
-    /// The generation id.
+    /// The group's generation; -1 outside of generations.
     #[field(versions = "0+")]
     pub generation_id: i32,
-    /// The member id.
+    /// The member, as the coordinator named it; empty before that.
     #[field(versions = "0+")]
     pub member_id: Str,
-    /// The group instance id.
+    /// A static member's own id; null for a dynamic member.
     #[field(versions = "3+", nullable = "3+", default = "null")]
     pub group_instance_id: Option<Str>,
 }
@@ -26,10 +26,10 @@ pub struct HeartbeatRequest {
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(response, key = 12, versions = "0-4", flexible = "4+")]
 pub struct HeartbeatResponse {
-    /// The throttle time, in milliseconds.
+    /// How long a quota makes the client wait, in milliseconds.
     #[field(versions = "1+", ignorable)]
     pub throttle_time_ms: i32,
-    /// The error code.
+    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
     #[field(versions = "0+")]
     pub error_code: i16,
 }

@@ -1,45 +1,45 @@
-//! IncrementalAlterConfigs (key 44).
+//! IncrementalAlterConfigs (key 44) changes single configuration keys.
 
 use wire_derive::{Message, Struct};
 
 use crate::Str;
 
-/// Asks for IncrementalAlterConfigs.
+/// Changes single keys of dynamic configurations.
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(request, key = 44, versions = "0-1", flexible = "1+", response = IncrementalAlterConfigsResponse)]
 pub struct IncrementalAlterConfigsRequest {
-    /// The resources.
+    /// One entry per resource.
     #[field(versions = "0+")]
     pub resources: Vec<AlterConfigsResource>,
-    /// The validate only.
+    /// Whether only to check, and change nothing.
     #[field(versions = "0+")]
     pub validate_only: bool,
 }
 
-/// One of `resources` of [`IncrementalAlterConfigsRequest`].
+/// A resource and what to change.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct AlterConfigsResource {
-    /// The resource type.
+    /// The kind of resource (`ResourceType` for ACLs, `ConfigResource.Type` for configurations).
     #[field(versions = "0+")]
     pub resource_type: i8,
-    /// The resource name.
+    /// The resource's name.
     #[field(versions = "0+")]
     pub resource_name: Str,
-    /// The configs.
+    /// One entry per configuration key.
     #[field(versions = "0+")]
     pub configs: Vec<AlterableConfig>,
 }
 
-/// One of `configs` of [`AlterConfigsResource`].
+/// A configuration key to change.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct AlterableConfig {
-    /// The name.
+    /// The configuration key.
     #[field(versions = "0+")]
     pub name: Str,
-    /// The config operation.
+    /// 0 set, 1 delete, 2 append, 3 subtract.
     #[field(versions = "0+")]
     pub config_operation: i8,
-    /// The value.
+    /// The value; null where the operation needs none.
     #[field(versions = "0+", nullable = "0+")]
     pub value: Option<Str>,
 }
@@ -48,27 +48,27 @@ pub struct AlterableConfig {
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(response, key = 44, versions = "0-1", flexible = "1+")]
 pub struct IncrementalAlterConfigsResponse {
-    /// The throttle time, in milliseconds.
+    /// How long a quota makes the client wait, in milliseconds.
     #[field(versions = "0+")]
     pub throttle_time_ms: i32,
-    /// The responses.
+    /// One entry per item of the request.
     #[field(versions = "0+")]
     pub responses: Vec<AlterConfigsResourceResponse>,
 }
 
-/// One of `responses` of [`IncrementalAlterConfigsResponse`].
+/// A resource and how its change went.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct AlterConfigsResourceResponse {
-    /// The error code.
+    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
     #[field(versions = "0+")]
     pub error_code: i16,
-    /// The error message.
+    /// What went wrong, for people; null when there is nothing to add.
     #[field(versions = "0+", nullable = "0+")]
     pub error_message: Option<Str>,
-    /// The resource type.
+    /// The kind of resource (`ResourceType` for ACLs, `ConfigResource.Type` for configurations).
     #[field(versions = "0+")]
     pub resource_type: i8,
-    /// The resource name.
+    /// The resource's name.
     #[field(versions = "0+")]
     pub resource_name: Str,
 }

@@ -1,34 +1,35 @@
-//! LeaveGroup (key 13).
+//! LeaveGroup (key 13) takes members out of their group.
+//! One member up to version 2, many from 3 on.
 
 use wire_derive::{Message, Struct};
 
 use crate::Str;
 
-/// Asks for LeaveGroup.
+/// Takes members out of a group.
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(request, key = 13, versions = "0-5", flexible = "4+", response = LeaveGroupResponse)]
 pub struct LeaveGroupRequest {
-    /// The group id.
+    /// The group.
     #[field(versions = "0+")]
     pub group_id: Str,
-    /// The member id.
+    /// The member, as the coordinator named it; empty before that.
     #[field(versions = "0-2")]
     pub member_id: Str,
-    /// The members.
+    /// The members that leave.
     #[field(versions = "3+")]
     pub members: Vec<MemberIdentity>,
 }
 
-/// One of `members` of [`LeaveGroupRequest`].
+/// A member that leaves.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct MemberIdentity {
-    /// The member id.
+    /// The member, as the coordinator named it; empty before that.
     #[field(versions = "3+")]
     pub member_id: Str,
-    /// The group instance id.
+    /// A static member's own id; null for a dynamic member.
     #[field(versions = "3+", nullable = "3+", default = "null")]
     pub group_instance_id: Option<Str>,
-    /// The reason.
+    /// Why, for people; null when nothing was said.
     #[field(versions = "5+", nullable = "5+", default = "null", ignorable)]
     pub reason: Option<Str>,
 }
@@ -37,27 +38,27 @@ pub struct MemberIdentity {
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(response, key = 13, versions = "0-5", flexible = "4+")]
 pub struct LeaveGroupResponse {
-    /// The throttle time, in milliseconds.
+    /// How long a quota makes the client wait, in milliseconds.
     #[field(versions = "1+", ignorable)]
     pub throttle_time_ms: i32,
-    /// The error code.
+    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
     #[field(versions = "0+")]
     pub error_code: i16,
-    /// The members.
+    /// One entry per member.
     #[field(versions = "3+")]
     pub members: Vec<MemberResponse>,
 }
 
-/// One of `members` of [`LeaveGroupResponse`].
+/// How the leaving of one member went.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct MemberResponse {
-    /// The member id.
+    /// The member, as the coordinator named it; empty before that.
     #[field(versions = "3+")]
     pub member_id: Str,
-    /// The group instance id.
+    /// A static member's own id; null for a dynamic member.
     #[field(versions = "3+", nullable = "3+")]
     pub group_instance_id: Option<Str>,
-    /// The error code.
+    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
     #[field(versions = "3+")]
     pub error_code: i16,
 }

@@ -13,7 +13,7 @@ pub mod error_code;
 mod frame;
 mod fuzz;
 mod header;
-#[cfg(feature = "random")]
+#[cfg(any(test, feature = "random"))]
 pub mod random;
 mod records;
 pub mod schema;
@@ -233,3 +233,6 @@ macro_rules! for_each_api {
         }
     };
 }
+
+#[cfg(test)]
+mod tests;

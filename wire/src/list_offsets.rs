@@ -1,48 +1,48 @@
-//! ListOffsets (key 2).
+//! ListOffsets (key 2) finds offsets by timestamp.
 
 use wire_derive::{Message, Struct};
 
 use crate::Str;
 
-/// Asks for ListOffsets.
+/// Asks for offsets by timestamp.
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(request, key = 2, versions = "0-9", flexible = "6+", response = ListOffsetsResponse)]
 pub struct ListOffsetsRequest {
-    /// The replica id.
+    /// The broker id of the follower that asks; -1 for a consumer.
     #[field(versions = "0+")]
     pub replica_id: i32,
-    /// The isolation level.
+    /// 0 reads uncommitted records too, 1 only committed ones.
     #[field(versions = "2+")]
     pub isolation_level: i8,
-    /// The topics.
+    /// One entry per topic.
     #[field(versions = "0+")]
     pub topics: Vec<ListOffsetsTopic>,
 }
 
-/// One of `topics` of [`ListOffsetsRequest`].
+/// A topic of the request.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct ListOffsetsTopic {
-    /// The name.
+    /// The topic's name.
     #[field(versions = "0+")]
     pub name: Str,
-    /// The partitions.
+    /// One entry per partition.
     #[field(versions = "0+")]
     pub partitions: Vec<ListOffsetsPartition>,
 }
 
-/// One of `partitions` of [`ListOffsetsTopic`].
+/// A partition of the request.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct ListOffsetsPartition {
-    /// The partition index.
+    /// The partition.
     #[field(versions = "0+")]
     pub partition_index: i32,
-    /// The current leader epoch.
+    /// The leader epoch the sender knows, for fencing; -1 to skip the check.
     #[field(versions = "4+", default = "-1", ignorable)]
     pub current_leader_epoch: i32,
-    /// The timestamp.
+    /// Milliseconds since 1970; -1 latest, -2 earliest, -3 the highest timestamp, -4 earliest local, -5 latest in remote storage.
     #[field(versions = "0+")]
     pub timestamp: i64,
-    /// The max num offsets.
+    /// How many segment offsets to answer.
     #[field(versions = "0", default = "1")]
     pub max_num_offsets: i32,
 }
@@ -51,44 +51,44 @@ pub struct ListOffsetsPartition {
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(response, key = 2, versions = "0-9", flexible = "6+")]
 pub struct ListOffsetsResponse {
-    /// The throttle time, in milliseconds.
+    /// How long a quota makes the client wait, in milliseconds.
     #[field(versions = "2+", ignorable)]
     pub throttle_time_ms: i32,
-    /// The topics.
+    /// One entry per topic.
     #[field(versions = "0+")]
     pub topics: Vec<ListOffsetsTopicResponse>,
 }
 
-/// One of `topics` of [`ListOffsetsResponse`].
+/// A topic of the response.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct ListOffsetsTopicResponse {
-    /// The name.
+    /// The topic's name.
     #[field(versions = "0+")]
     pub name: Str,
-    /// The partitions.
+    /// One entry per partition.
     #[field(versions = "0+")]
     pub partitions: Vec<ListOffsetsPartitionResponse>,
 }
 
-/// One of `partitions` of [`ListOffsetsTopicResponse`].
+/// A partition of the response.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct ListOffsetsPartitionResponse {
-    /// The partition index.
+    /// The partition.
     #[field(versions = "0+")]
     pub partition_index: i32,
-    /// The error code.
+    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
     #[field(versions = "0+")]
     pub error_code: i16,
-    /// The old style offsets.
+    /// Segment offsets, newest first.
     #[field(versions = "0")]
     pub old_style_offsets: Vec<i64>,
-    /// The timestamp.
+    /// The timestamp of the record found, in milliseconds since 1970; -1 when there is none.
     #[field(versions = "1+", default = "-1")]
     pub timestamp: i64,
-    /// The offset.
+    /// The offset found; -1 when there is none.
     #[field(versions = "1+", default = "-1")]
     pub offset: i64,
-    /// The leader epoch.
+    /// The partition's leader epoch; -1 when unknown.
     #[field(versions = "4+", default = "-1")]
     pub leader_epoch: i32,
 }

@@ -1,34 +1,35 @@
-//! Metadata (key 3).
+//! Metadata (key 3) tells topics, their leaders, and the brokers.
+//! Version 0 asks for all topics with an empty list, later ones with null.
 
 use wire_derive::{Message, Struct};
 
 use crate::{Str, Uuid};
 
-/// Asks for Metadata.
+/// Asks for topics, their leaders, and the brokers.
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(request, key = 3, versions = "0-12", flexible = "9+", response = MetadataResponse)]
 pub struct MetadataRequest {
-    /// The topics.
+    /// The topics wanted; null for all (version 0: empty for all).
     #[field(versions = "0+", nullable = "1+")]
     pub topics: Option<Vec<MetadataRequestTopic>>,
-    /// The allow auto topic creation.
+    /// Whether unknown topics may be created.
     #[field(versions = "4+", default = "true")]
     pub allow_auto_topic_creation: bool,
-    /// The include cluster authorized operations.
+    /// Whether to answer what the client may do to the cluster.
     #[field(versions = "8-10")]
     pub include_cluster_authorized_operations: bool,
-    /// The include topic authorized operations.
+    /// Whether to answer what the client may do to each topic.
     #[field(versions = "8+")]
     pub include_topic_authorized_operations: bool,
 }
 
-/// One of `topics` of [`MetadataRequest`].
+/// A topic of the request.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct MetadataRequestTopic {
-    /// The topic id.
+    /// The topic's id; zero when unknown.
     #[field(versions = "10+", ignorable)]
     pub topic_id: Uuid,
-    /// The name.
+    /// The topic's name; null when it is asked for by id.
     #[field(versions = "0+", nullable = "10+")]
     pub name: Option<Str>,
 }
@@ -37,88 +38,88 @@ pub struct MetadataRequestTopic {
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(response, key = 3, versions = "0-12", flexible = "9+")]
 pub struct MetadataResponse {
-    /// The throttle time, in milliseconds.
+    /// How long a quota makes the client wait, in milliseconds.
     #[field(versions = "3+", ignorable)]
     pub throttle_time_ms: i32,
-    /// The brokers.
+    /// The live brokers.
     #[field(versions = "0+")]
     pub brokers: Vec<MetadataResponseBroker>,
-    /// The cluster id.
+    /// The cluster's id; null when unknown.
     #[field(versions = "2+", nullable = "2+", default = "null", ignorable)]
     pub cluster_id: Option<Str>,
-    /// The controller id.
+    /// The controller's broker id; -1 when there is none.
     #[field(versions = "1+", default = "-1", ignorable)]
     pub controller_id: i32,
-    /// The topics.
+    /// One entry per topic.
     #[field(versions = "0+")]
     pub topics: Vec<MetadataResponseTopic>,
-    /// The cluster authorized operations.
+    /// Bit field of what the client may do to the cluster; the minimum when not asked.
     #[field(versions = "8-10", default = "-2147483648")]
     pub cluster_authorized_operations: i32,
 }
 
-/// One of `brokers` of [`MetadataResponse`].
+/// A broker of the cluster.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct MetadataResponseBroker {
-    /// The node id.
+    /// The broker's id.
     #[field(versions = "0+")]
     pub node_id: i32,
-    /// The host.
+    /// The host name to connect to.
     #[field(versions = "0+")]
     pub host: Str,
-    /// The port.
+    /// The port to connect to.
     #[field(versions = "0+")]
     pub port: i32,
-    /// The rack.
+    /// The rack; null when it has none.
     #[field(versions = "1+", nullable = "1+", default = "null", ignorable)]
     pub rack: Option<Str>,
 }
 
-/// One of `topics` of [`MetadataResponse`].
+/// A topic of the response.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct MetadataResponseTopic {
-    /// The error code.
+    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
     #[field(versions = "0+")]
     pub error_code: i16,
-    /// The name.
+    /// The topic's name; null when the id is unknown.
     #[field(versions = "0+", nullable = "12+")]
     pub name: Option<Str>,
-    /// The topic id.
+    /// The topic's id; zero when unknown.
     #[field(versions = "10+", ignorable)]
     pub topic_id: Uuid,
-    /// The is internal.
+    /// Whether the topic belongs to the broker.
     #[field(versions = "1+", default = "false", ignorable)]
     pub is_internal: bool,
-    /// The partitions.
+    /// One entry per partition.
     #[field(versions = "0+")]
     pub partitions: Vec<MetadataResponsePartition>,
-    /// The topic authorized operations.
+    /// Bit field of what the client may do to the topic; the minimum when not asked.
     #[field(versions = "8+", default = "-2147483648")]
     pub topic_authorized_operations: i32,
 }
 
-/// One of `partitions` of [`MetadataResponseTopic`].
+/// A partition of the response.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct MetadataResponsePartition {
-    /// The error code.
+    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
     #[field(versions = "0+")]
     pub error_code: i16,
-    /// The partition index.
+    /// The partition.
     #[field(versions = "0+")]
     pub partition_index: i32,
-    /// The leader id.
+    /// The leader's broker id; -1 for none.
     #[field(versions = "0+")]
     pub leader_id: i32,
-    /// The leader epoch.
+    /// The partition's leader epoch; -1 when unknown.
     #[field(versions = "7+", default = "-1", ignorable)]
     pub leader_epoch: i32,
-    /// The replica nodes.
+    /// The assigned replicas, the preferred one first.
     #[field(versions = "0+")]
     pub replica_nodes: Vec<i32>,
-    /// The isr nodes.
+    /// The replicas in sync.
     #[field(versions = "0+")]
     pub isr_nodes: Vec<i32>,
-    /// The offline replicas.
+    /// The replicas that are not running.
     #[field(versions = "5+", ignorable)]
     pub offline_replicas: Vec<i32>,
 }

@@ -1,36 +1,36 @@
-//! OffsetDelete (key 47).
+//! OffsetDelete (key 47) deletes a group's committed offsets.
 
 use wire_derive::{Message, Struct};
 
 use crate::Str;
 
-/// Asks for OffsetDelete.
+/// Deletes a group's committed offsets.
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(request, key = 47, versions = "0", flexible = "none", response = OffsetDeleteResponse)]
 pub struct OffsetDeleteRequest {
-    /// The group id.
+    /// The group.
     #[field(versions = "0+")]
     pub group_id: Str,
-    /// The topics.
+    /// One entry per topic.
     #[field(versions = "0+")]
     pub topics: Vec<OffsetDeleteRequestTopic>,
 }
 
-/// One of `topics` of [`OffsetDeleteRequest`].
+/// A topic of the request.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct OffsetDeleteRequestTopic {
-    /// The name.
+    /// The topic's name.
     #[field(versions = "0+")]
     pub name: Str,
-    /// The partitions.
+    /// One entry per partition.
     #[field(versions = "0+")]
     pub partitions: Vec<OffsetDeleteRequestPartition>,
 }
 
-/// One of `partitions` of [`OffsetDeleteRequestTopic`].
+/// A partition of the request.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct OffsetDeleteRequestPartition {
-    /// The partition index.
+    /// The partition.
     #[field(versions = "0+")]
     pub partition_index: i32,
 }
@@ -39,35 +39,35 @@ pub struct OffsetDeleteRequestPartition {
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(response, key = 47, versions = "0", flexible = "none")]
 pub struct OffsetDeleteResponse {
-    /// The error code.
+    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
     #[field(versions = "0+")]
     pub error_code: i16,
-    /// The throttle time, in milliseconds.
+    /// How long a quota makes the client wait, in milliseconds.
     #[field(versions = "0+", ignorable)]
     pub throttle_time_ms: i32,
-    /// The topics.
+    /// One entry per topic.
     #[field(versions = "0+")]
     pub topics: Vec<OffsetDeleteResponseTopic>,
 }
 
-/// One of `topics` of [`OffsetDeleteResponse`].
+/// A topic of the response.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct OffsetDeleteResponseTopic {
-    /// The name.
+    /// The topic's name.
     #[field(versions = "0+")]
     pub name: Str,
-    /// The partitions.
+    /// One entry per partition.
     #[field(versions = "0+")]
     pub partitions: Vec<OffsetDeleteResponsePartition>,
 }
 
-/// One of `partitions` of [`OffsetDeleteResponseTopic`].
+/// A partition of the response.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct OffsetDeleteResponsePartition {
-    /// The partition index.
+    /// The partition.
     #[field(versions = "0+")]
     pub partition_index: i32,
-    /// The error code.
+    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
     #[field(versions = "0+")]
     pub error_code: i16,
 }

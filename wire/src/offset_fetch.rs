@@ -1,62 +1,63 @@
-//! OffsetFetch (key 9).
+//! OffsetFetch (key 9) reads groups' committed offsets.
+//! One group up to version 7, many from 8 on.
 
 use wire_derive::{Message, Struct};
 
 use crate::Str;
 
-/// Asks for OffsetFetch.
+/// Asks for committed offsets.
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(request, key = 9, versions = "0-9", flexible = "6+", response = OffsetFetchResponse)]
 pub struct OffsetFetchRequest {
-    /// The group id.
+    /// The group.
     #[field(versions = "0-7")]
     pub group_id: Str,
-    /// The topics.
+    /// The topics wanted; null for all.
     #[field(versions = "0-7", nullable = "2-7")]
     pub topics: Option<Vec<OffsetFetchRequestTopic>>,
-    /// The groups.
+    /// One entry per group.
     #[field(versions = "8+")]
     pub groups: Vec<OffsetFetchRequestGroup>,
-    /// The require stable.
+    /// Whether offsets of open transactions are an error instead of left out.
     #[field(versions = "7+", default = "false")]
     pub require_stable: bool,
 }
 
-/// One of `topics` of [`OffsetFetchRequest`].
+/// A topic of the request.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct OffsetFetchRequestTopic {
-    /// The name.
+    /// The topic's name.
     #[field(versions = "0-7")]
     pub name: Str,
-    /// The partition indexes.
+    /// The partitions.
     #[field(versions = "0-7")]
     pub partition_indexes: Vec<i32>,
 }
 
-/// One of `groups` of [`OffsetFetchRequest`].
+/// A group whose offsets are wanted.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct OffsetFetchRequestGroup {
-    /// The group id.
+    /// The group.
     #[field(versions = "8+")]
     pub group_id: Str,
-    /// The member id.
+    /// The member, as the coordinator named it; empty before that.
     #[field(versions = "9+", nullable = "9+", default = "null", ignorable)]
     pub member_id: Option<Str>,
-    /// The member epoch.
+    /// The member's epoch in the new group protocol.
     #[field(versions = "9+", default = "-1", ignorable)]
     pub member_epoch: i32,
-    /// The topics.
+    /// The topics wanted; null for all.
     #[field(versions = "8+", nullable = "8+")]
     pub topics: Option<Vec<OffsetFetchRequestTopics>>,
 }
 
-/// One of `topics` of [`OffsetFetchRequestGroup`].
+/// A topic of the request.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct OffsetFetchRequestTopics {
-    /// The name.
+    /// The topic's name.
     #[field(versions = "8+")]
     pub name: Str,
-    /// The partition indexes.
+    /// The partitions.
     #[field(versions = "8+")]
     pub partition_indexes: Vec<i32>,
 }
@@ -65,92 +66,92 @@ pub struct OffsetFetchRequestTopics {
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(response, key = 9, versions = "0-9", flexible = "6+")]
 pub struct OffsetFetchResponse {
-    /// The throttle time, in milliseconds.
+    /// How long a quota makes the client wait, in milliseconds.
     #[field(versions = "3+", ignorable)]
     pub throttle_time_ms: i32,
-    /// The topics.
+    /// One entry per topic.
     #[field(versions = "0-7")]
     pub topics: Vec<OffsetFetchResponseTopic>,
-    /// The error code.
+    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
     #[field(versions = "2-7", default = "0", ignorable)]
     pub error_code: i16,
-    /// The groups.
+    /// One entry per group.
     #[field(versions = "8+")]
     pub groups: Vec<OffsetFetchResponseGroup>,
 }
 
-/// One of `topics` of [`OffsetFetchResponse`].
+/// A topic of the response.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct OffsetFetchResponseTopic {
-    /// The name.
+    /// The topic's name.
     #[field(versions = "0-7")]
     pub name: Str,
-    /// The partitions.
+    /// One entry per partition.
     #[field(versions = "0-7")]
     pub partitions: Vec<OffsetFetchResponsePartition>,
 }
 
-/// One of `partitions` of [`OffsetFetchResponseTopic`].
+/// A partition of the response.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct OffsetFetchResponsePartition {
-    /// The partition index.
+    /// The partition.
     #[field(versions = "0-7")]
     pub partition_index: i32,
-    /// The committed offset.
+    /// The committed offset; -1 when there is none.
     #[field(versions = "0-7")]
     pub committed_offset: i64,
-    /// The committed leader epoch.
+    /// The leader epoch of the last consumed record; -1 when unknown.
     #[field(versions = "5-7", default = "-1", ignorable)]
     pub committed_leader_epoch: i32,
-    /// The metadata.
+    /// What was committed with the offset.
     #[field(versions = "0-7", nullable = "0-7")]
     pub metadata: Option<Str>,
-    /// The error code.
+    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
     #[field(versions = "0-7")]
     pub error_code: i16,
 }
 
-/// One of `groups` of [`OffsetFetchResponse`].
+/// The offsets of one group.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct OffsetFetchResponseGroup {
-    /// The group id.
+    /// The group.
     #[field(versions = "8+")]
     pub group_id: Str,
-    /// The topics.
+    /// One entry per topic.
     #[field(versions = "8+")]
     pub topics: Vec<OffsetFetchResponseTopics>,
-    /// The error code.
+    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
     #[field(versions = "8+", default = "0")]
     pub error_code: i16,
 }
 
-/// One of `topics` of [`OffsetFetchResponseGroup`].
+/// A topic of the response.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct OffsetFetchResponseTopics {
-    /// The name.
+    /// The topic's name.
     #[field(versions = "8+")]
     pub name: Str,
-    /// The partitions.
+    /// One entry per partition.
     #[field(versions = "8+")]
     pub partitions: Vec<OffsetFetchResponsePartitions>,
 }
 
-/// One of `partitions` of [`OffsetFetchResponseTopics`].
+/// A partition of the response.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct OffsetFetchResponsePartitions {
-    /// The partition index.
+    /// The partition.
     #[field(versions = "8+")]
     pub partition_index: i32,
-    /// The committed offset.
+    /// The committed offset; -1 when there is none.
     #[field(versions = "8+")]
     pub committed_offset: i64,
-    /// The committed leader epoch.
+    /// The leader epoch of the last consumed record; -1 when unknown.
     #[field(versions = "8+", default = "-1", ignorable)]
     pub committed_leader_epoch: i32,
-    /// The metadata.
+    /// What was committed with the offset.
     #[field(versions = "8+", nullable = "8+")]
     pub metadata: Option<Str>,
-    /// The error code.
+    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
     #[field(versions = "8+")]
     pub error_code: i16,
 }

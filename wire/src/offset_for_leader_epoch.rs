@@ -1,42 +1,42 @@
-//! OffsetForLeaderEpoch (key 23).
+//! OffsetForLeaderEpoch (key 23) tells where leader epochs end.
 
 use wire_derive::{Message, Struct};
 
 use crate::Str;
 
-/// Asks for OffsetForLeaderEpoch.
+/// Asks where leader epochs end, to find where logs diverge.
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(request, key = 23, versions = "0-4", flexible = "4+", response = OffsetForLeaderEpochResponse)]
 pub struct OffsetForLeaderEpochRequest {
-    /// The replica id.
+    /// The broker id of the follower that asks; -1 for a consumer.
     #[field(versions = "3+", default = "-2", ignorable)]
     pub replica_id: i32,
-    /// The topics.
+    /// One entry per topic.
     #[field(versions = "0+")]
     pub topics: Vec<OffsetForLeaderTopic>,
 }
 
-/// One of `topics` of [`OffsetForLeaderEpochRequest`].
+/// A topic of the request.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct OffsetForLeaderTopic {
-    /// The topic.
+    /// The topic's name.
     #[field(versions = "0+")]
     pub topic: Str,
-    /// The partitions.
+    /// One entry per partition.
     #[field(versions = "0+")]
     pub partitions: Vec<OffsetForLeaderPartition>,
 }
 
-/// One of `partitions` of [`OffsetForLeaderTopic`].
+/// A partition of the request.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct OffsetForLeaderPartition {
     /// The partition.
     #[field(versions = "0+")]
     pub partition: i32,
-    /// The current leader epoch.
+    /// The leader epoch the sender knows, for fencing; -1 to skip the check.
     #[field(versions = "2+", default = "-1", ignorable)]
     pub current_leader_epoch: i32,
-    /// The leader epoch.
+    /// The leader epoch whose end is wanted.
     #[field(versions = "0+")]
     pub leader_epoch: i32,
 }
@@ -45,38 +45,38 @@ pub struct OffsetForLeaderPartition {
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(response, key = 23, versions = "0-4", flexible = "4+")]
 pub struct OffsetForLeaderEpochResponse {
-    /// The throttle time, in milliseconds.
+    /// How long a quota makes the client wait, in milliseconds.
     #[field(versions = "2+", ignorable)]
     pub throttle_time_ms: i32,
-    /// The topics.
+    /// One entry per topic.
     #[field(versions = "0+")]
     pub topics: Vec<OffsetForLeaderTopicResult>,
 }
 
-/// One of `topics` of [`OffsetForLeaderEpochResponse`].
+/// A topic of the response.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct OffsetForLeaderTopicResult {
-    /// The topic.
+    /// The topic's name.
     #[field(versions = "0+")]
     pub topic: Str,
-    /// The partitions.
+    /// One entry per partition.
     #[field(versions = "0+")]
     pub partitions: Vec<EpochEndOffset>,
 }
 
-/// One of `partitions` of [`OffsetForLeaderTopicResult`].
+/// A leader epoch and where it ends.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct EpochEndOffset {
-    /// The error code.
+    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
     #[field(versions = "0+")]
     pub error_code: i16,
     /// The partition.
     #[field(versions = "0+")]
     pub partition: i32,
-    /// The leader epoch.
+    /// The partition's leader epoch; -1 when unknown.
     #[field(versions = "1+", default = "-1", ignorable)]
     pub leader_epoch: i32,
-    /// The end offset.
+    /// The end offset of the leader epoch; -1 when unknown.
     #[field(versions = "0+", default = "-1")]
     pub end_offset: i64,
 }

@@ -1,45 +1,46 @@
-//! Produce (key 0).
+//! Produce (key 0) appends record batches to partitions.
+//! With `acks` of 0 there is no response.
 
 use wire_derive::{Message, Struct};
 
 use crate::{Records, Str};
 
-/// Asks for Produce.
+/// Appends record batches to partitions this broker leads.
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(request, key = 0, versions = "0-11", flexible = "9+", response = ProduceResponse)]
 pub struct ProduceRequest {
-    /// The transactional id.
+    /// The transactional id; null for a producer without transactions.
     #[field(versions = "3+", nullable = "3+", default = "null")]
     pub transactional_id: Option<Str>,
-    /// The acks.
+    /// Whose append the producer waits for: 0 nobody, 1 the leader, -1 every replica in sync.
     #[field(versions = "0+")]
     pub acks: i16,
-    /// The timeout, in milliseconds.
+    /// How long to wait for the replicas, in milliseconds.
     #[field(versions = "0+")]
     pub timeout_ms: i32,
-    /// The topic data.
+    /// One entry per topic.
     #[field(versions = "0+")]
     pub topic_data: Vec<TopicProduceData>,
 }
 
-/// One of `topic_data` of [`ProduceRequest`].
+/// A topic of the request.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct TopicProduceData {
-    /// The name.
+    /// The topic's name.
     #[field(versions = "0+")]
     pub name: Str,
-    /// The partition data.
+    /// One entry per partition.
     #[field(versions = "0+")]
     pub partition_data: Vec<PartitionProduceData>,
 }
 
-/// One of `partition_data` of [`TopicProduceData`].
+/// A partition of the request.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct PartitionProduceData {
-    /// The index.
+    /// The partition.
     #[field(versions = "0+")]
     pub index: i32,
-    /// The records.
+    /// The partition's record batches; shares the frame's memory when read.
     #[field(versions = "0+", nullable = "0+")]
     pub records: Records,
 }
@@ -48,92 +49,92 @@ pub struct PartitionProduceData {
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(response, key = 0, versions = "0-11", flexible = "9+")]
 pub struct ProduceResponse {
-    /// The responses.
+    /// One entry per item of the request.
     #[field(versions = "0+")]
     pub responses: Vec<TopicProduceResponse>,
-    /// The throttle time, in milliseconds.
+    /// How long a quota makes the client wait, in milliseconds.
     #[field(versions = "1+", default = "0", ignorable)]
     pub throttle_time_ms: i32,
-    /// The node endpoints.
+    /// Where the brokers named as current leaders are.
     #[field(versions = "10+", tagged = "10+", tag = 0)]
     pub node_endpoints: Vec<NodeEndpoint>,
 }
 
-/// One of `responses` of [`ProduceResponse`].
+/// A topic of the response.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct TopicProduceResponse {
-    /// The name.
+    /// The topic's name.
     #[field(versions = "0+")]
     pub name: Str,
-    /// The partition responses.
+    /// One entry per partition.
     #[field(versions = "0+")]
     pub partition_responses: Vec<PartitionProduceResponse>,
 }
 
-/// One of `partition_responses` of [`TopicProduceResponse`].
+/// A partition of the response.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct PartitionProduceResponse {
-    /// The index.
+    /// The partition.
     #[field(versions = "0+")]
     pub index: i32,
-    /// The error code.
+    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
     #[field(versions = "0+")]
     pub error_code: i16,
-    /// The base offset.
+    /// The offset of the first appended record.
     #[field(versions = "0+")]
     pub base_offset: i64,
-    /// The log append time, in milliseconds.
+    /// When the broker appended, if the topic uses log append time, else -1; milliseconds since 1970.
     #[field(versions = "2+", default = "-1", ignorable)]
     pub log_append_time_ms: i64,
-    /// The log start offset.
+    /// The partition's first offset; -1 when unknown.
     #[field(versions = "5+", default = "-1", ignorable)]
     pub log_start_offset: i64,
-    /// The record errors.
+    /// Which records made the batch unacceptable.
     #[field(versions = "8+", ignorable)]
     pub record_errors: Vec<BatchIndexAndErrorMessage>,
-    /// The error message.
+    /// What went wrong, for people; null when there is nothing to add.
     #[field(versions = "8+", nullable = "8+", default = "null", ignorable)]
     pub error_message: Option<Str>,
-    /// The current leader.
+    /// Who leads now, when the receiver does not.
     #[field(versions = "10+", tagged = "10+", tag = 0)]
     pub current_leader: LeaderIdAndEpoch,
 }
 
-/// One of `record_errors` of [`PartitionProduceResponse`].
+/// A record that made its batch unacceptable.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct BatchIndexAndErrorMessage {
-    /// The batch index.
+    /// The position of the record in the batch.
     #[field(versions = "8+")]
     pub batch_index: i32,
-    /// The batch index error message.
+    /// What is wrong with the record, for people; null when there is nothing to add.
     #[field(versions = "8+", nullable = "8+", default = "null")]
     pub batch_index_error_message: Option<Str>,
 }
 
-/// The `current_leader` of [`PartitionProduceResponse`].
+/// Who leads a partition.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct LeaderIdAndEpoch {
-    /// The leader id.
+    /// The leader's broker id; -1 when unknown.
     #[field(versions = "10+", default = "-1")]
     pub leader_id: i32,
-    /// The leader epoch.
+    /// The partition's leader epoch; -1 when unknown.
     #[field(versions = "10+", default = "-1")]
     pub leader_epoch: i32,
 }
 
-/// One of `node_endpoints` of [`ProduceResponse`].
+/// Where a broker is.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct NodeEndpoint {
-    /// The node id.
+    /// The broker's id.
     #[field(versions = "10+")]
     pub node_id: i32,
-    /// The host.
+    /// The host name to connect to.
     #[field(versions = "10+")]
     pub host: Str,
-    /// The port.
+    /// The port to connect to.
     #[field(versions = "10+")]
     pub port: i32,
-    /// The rack.
+    /// The rack; null when it has none.
     #[field(versions = "10+", nullable = "10+", default = "null")]
     pub rack: Option<Str>,
 }

@@ -18,6 +18,11 @@ pub enum Records {
 }
 
 impl Records {
+    /// Record data of length 0: what a fetch answers when there is nothing to read.
+    pub const fn empty() -> Records {
+        Records::Bytes(Bytes::new())
+    }
+
     /// Length in bytes; null has none.
     pub fn len(&self) -> usize {
         match self {

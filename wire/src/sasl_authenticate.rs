@@ -1,4 +1,4 @@
-//! SaslAuthenticate (key 36).
+//! SaslAuthenticate (key 36) carries the tokens of a SASL exchange.
 
 use bytes::Bytes;
 
@@ -6,11 +6,11 @@ use wire_derive::Message;
 
 use crate::Str;
 
-/// Asks for SaslAuthenticate.
+/// Carries a token of the client.
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(request, key = 36, versions = "0-2", flexible = "2+", response = SaslAuthenticateResponse)]
 pub struct SaslAuthenticateRequest {
-    /// The auth bytes.
+    /// What the SASL mechanism has to say.
     #[field(versions = "0+")]
     pub auth_bytes: Bytes,
 }
@@ -19,16 +19,16 @@ pub struct SaslAuthenticateRequest {
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(response, key = 36, versions = "0-2", flexible = "2+")]
 pub struct SaslAuthenticateResponse {
-    /// The error code.
+    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
     #[field(versions = "0+")]
     pub error_code: i16,
-    /// The error message.
+    /// What went wrong, for people; null when there is nothing to add.
     #[field(versions = "0+", nullable = "0+")]
     pub error_message: Option<Str>,
-    /// The auth bytes.
+    /// What the SASL mechanism has to say.
     #[field(versions = "0+")]
     pub auth_bytes: Bytes,
-    /// The session lifetime, in milliseconds.
+    /// After how long the client has to authenticate again, in milliseconds; 0 for never (KIP-368).
     #[field(versions = "1+", default = "0", ignorable)]
     pub session_lifetime_ms: i64,
 }

@@ -1,82 +1,83 @@
-//! StopReplica (key 5).
+//! StopReplica (key 5) makes a broker stop, and maybe delete, replicas.
+//! Only from the controller.
 
 use wire_derive::{Message, Struct};
 
 use crate::Str;
 
-/// Asks for StopReplica.
+/// Makes a broker stop, and maybe delete, replicas.
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(request, key = 5, versions = "0-4", flexible = "2+", response = StopReplicaResponse)]
 pub struct StopReplicaRequest {
-    /// The controller id.
+    /// The controller's broker id; -1 when there is none.
     #[field(versions = "0+")]
     pub controller_id: i32,
-    /// The is kraft controller.
+    /// Whether the sender is a KRaft controller during migration.
     #[field(versions = "4+", default = "false")]
     pub is_kraft_controller: bool,
-    /// The controller epoch.
+    /// The epoch of the controller that decided.
     #[field(versions = "0+")]
     pub controller_epoch: i32,
-    /// The broker epoch.
+    /// The czxid of the broker's registration; -1 when unchecked.
     #[field(versions = "1+", default = "-1", ignorable)]
     pub broker_epoch: i64,
-    /// The delete partitions.
+    /// Whether to delete what is stopped.
     #[field(versions = "0-2")]
     pub delete_partitions: bool,
-    /// The ungrouped partitions.
+    /// One entry per partition, in the version that does not group by topic.
     #[field(versions = "0")]
     pub ungrouped_partitions: Vec<StopReplicaPartitionV0>,
-    /// The topics.
+    /// One entry per topic.
     #[field(versions = "1-2")]
     pub topics: Vec<StopReplicaTopicV1>,
-    /// The topic states.
+    /// One entry per topic.
     #[field(versions = "3+")]
     pub topic_states: Vec<StopReplicaTopicState>,
 }
 
-/// One of `ungrouped_partitions` of [`StopReplicaRequest`].
+/// A partition of the request.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct StopReplicaPartitionV0 {
-    /// The topic name.
+    /// The topic's name.
     #[field(versions = "0")]
     pub topic_name: Str,
-    /// The partition index.
+    /// The partition.
     #[field(versions = "0")]
     pub partition_index: i32,
 }
 
-/// One of `topics` of [`StopReplicaRequest`].
+/// A topic of the request.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct StopReplicaTopicV1 {
-    /// The name.
+    /// The topic's name.
     #[field(versions = "1-2")]
     pub name: Str,
-    /// The partition indexes.
+    /// The partitions.
     #[field(versions = "1-2")]
     pub partition_indexes: Vec<i32>,
 }
 
-/// One of `topic_states` of [`StopReplicaRequest`].
+/// A topic of the request.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct StopReplicaTopicState {
-    /// The topic name.
+    /// The topic's name.
     #[field(versions = "3+")]
     pub topic_name: Str,
-    /// The partition states.
+    /// One entry per partition.
     #[field(versions = "3+")]
     pub partition_states: Vec<StopReplicaPartitionState>,
 }
 
-/// One of `partition_states` of [`StopReplicaTopicState`].
+/// A partition of the request.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct StopReplicaPartitionState {
-    /// The partition index.
+    /// The partition.
     #[field(versions = "3+")]
     pub partition_index: i32,
-    /// The leader epoch.
+    /// The partition's leader epoch; -1 when unknown.
     #[field(versions = "3+", default = "-1")]
     pub leader_epoch: i32,
-    /// The delete partition.
+    /// Whether to delete the replica.
     #[field(versions = "3+")]
     pub delete_partition: bool,
 }
@@ -85,24 +86,24 @@ pub struct StopReplicaPartitionState {
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(response, key = 5, versions = "0-4", flexible = "2+")]
 pub struct StopReplicaResponse {
-    /// The error code.
+    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
     #[field(versions = "0+")]
     pub error_code: i16,
-    /// The partition errors.
+    /// One entry per partition.
     #[field(versions = "0+")]
     pub partition_errors: Vec<StopReplicaPartitionError>,
 }
 
-/// One of `partition_errors` of [`StopReplicaResponse`].
+/// A partition of the response.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct StopReplicaPartitionError {
-    /// The topic name.
+    /// The topic's name.
     #[field(versions = "0+")]
     pub topic_name: Str,
-    /// The partition index.
+    /// The partition.
     #[field(versions = "0+")]
     pub partition_index: i32,
-    /// The error code.
+    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
     #[field(versions = "0+")]
     pub error_code: i16,
 }

@@ -1,4 +1,4 @@
-//! SyncGroup (key 14).
+//! SyncGroup (key 14) hands in and fetches a rebalance's assignment.
 
 use bytes::Bytes;
 
@@ -6,40 +6,40 @@ use wire_derive::{Message, Struct};
 
 use crate::Str;
 
-/// Asks for SyncGroup.
+/// Hands in (the leader) or fetches (all others) the assignment.
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(request, key = 14, versions = "0-5", flexible = "4+", response = SyncGroupResponse)]
 pub struct SyncGroupRequest {
-    /// The group id.
+    /// The group.
     #[field(versions = "0+")]
     pub group_id: Str,
-    /// The generation id.
+    /// The group's generation; -1 outside of generations.
     #[field(versions = "0+")]
     pub generation_id: i32,
-    /// The member id.
+    /// The member, as the coordinator named it; empty before that.
     #[field(versions = "0+")]
     pub member_id: Str,
-    /// The group instance id.
+    /// A static member's own id; null for a dynamic member.
     #[field(versions = "3+", nullable = "3+", default = "null")]
     pub group_instance_id: Option<Str>,
-    /// The protocol type.
+    /// The kind of group, `consumer` for consumers.
     #[field(versions = "5+", nullable = "5+", default = "null", ignorable)]
     pub protocol_type: Option<Str>,
-    /// The protocol name.
+    /// The protocol the group chose; null or empty when it has none.
     #[field(versions = "5+", nullable = "5+", default = "null", ignorable)]
     pub protocol_name: Option<Str>,
-    /// The assignments.
+    /// One entry per assignment.
     #[field(versions = "0+")]
     pub assignments: Vec<SyncGroupRequestAssignment>,
 }
 
-/// One of `assignments` of [`SyncGroupRequest`].
+/// What one member is assigned.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct SyncGroupRequestAssignment {
-    /// The member id.
+    /// The member, as the coordinator named it; empty before that.
     #[field(versions = "0+")]
     pub member_id: Str,
-    /// The assignment.
+    /// What the member is assigned, opaque to the broker.
     #[field(versions = "0+")]
     pub assignment: Bytes,
 }
@@ -48,19 +48,19 @@ pub struct SyncGroupRequestAssignment {
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(response, key = 14, versions = "0-5", flexible = "4+")]
 pub struct SyncGroupResponse {
-    /// The throttle time, in milliseconds.
+    /// How long a quota makes the client wait, in milliseconds.
     #[field(versions = "1+", ignorable)]
     pub throttle_time_ms: i32,
-    /// The error code.
+    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
     #[field(versions = "0+")]
     pub error_code: i16,
-    /// The protocol type.
+    /// The kind of group, `consumer` for consumers.
     #[field(versions = "5+", nullable = "5+", default = "null", ignorable)]
     pub protocol_type: Option<Str>,
-    /// The protocol name.
+    /// The protocol the group chose; null or empty when it has none.
     #[field(versions = "5+", nullable = "5+", default = "null", ignorable)]
     pub protocol_name: Option<Str>,
-    /// The assignment.
+    /// What the member is assigned, opaque to the broker.
     #[field(versions = "0+")]
     pub assignment: Bytes,
 }

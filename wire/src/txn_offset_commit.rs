@@ -1,63 +1,63 @@
-//! TxnOffsetCommit (key 28).
+//! TxnOffsetCommit (key 28) commits a group's offsets within a transaction.
 
 use wire_derive::{Message, Struct};
 
 use crate::Str;
 
-/// Asks for TxnOffsetCommit.
+/// Commits a group's offsets when the transaction commits.
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(request, key = 28, versions = "0-4", flexible = "3+", response = TxnOffsetCommitResponse)]
 pub struct TxnOffsetCommitRequest {
     /// The transactional id.
     #[field(versions = "0+")]
     pub transactional_id: Str,
-    /// The group id.
+    /// The group.
     #[field(versions = "0+")]
     pub group_id: Str,
     /// The producer id.
     #[field(versions = "0+")]
     pub producer_id: i64,
-    /// The producer epoch.
+    /// The producer's epoch.
     #[field(versions = "0+")]
     pub producer_epoch: i16,
-    /// The generation id.
+    /// The group's generation; -1 outside of generations.
     #[field(versions = "3+", default = "-1")]
     pub generation_id: i32,
-    /// The member id.
+    /// The member, as the coordinator named it; empty before that.
     #[field(versions = "3+")]
     pub member_id: Str,
-    /// The group instance id.
+    /// A static member's own id; null for a dynamic member.
     #[field(versions = "3+", nullable = "3+", default = "null")]
     pub group_instance_id: Option<Str>,
-    /// The topics.
+    /// One entry per topic.
     #[field(versions = "0+")]
     pub topics: Vec<TxnOffsetCommitRequestTopic>,
 }
 
-/// One of `topics` of [`TxnOffsetCommitRequest`].
+/// A topic of the request.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct TxnOffsetCommitRequestTopic {
-    /// The name.
+    /// The topic's name.
     #[field(versions = "0+")]
     pub name: Str,
-    /// The partitions.
+    /// One entry per partition.
     #[field(versions = "0+")]
     pub partitions: Vec<TxnOffsetCommitRequestPartition>,
 }
 
-/// One of `partitions` of [`TxnOffsetCommitRequestTopic`].
+/// A partition of the request.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct TxnOffsetCommitRequestPartition {
-    /// The partition index.
+    /// The partition.
     #[field(versions = "0+")]
     pub partition_index: i32,
-    /// The committed offset.
+    /// The offset of the next record to consume.
     #[field(versions = "0+")]
     pub committed_offset: i64,
-    /// The committed leader epoch.
+    /// The leader epoch of the last consumed record; -1 when unknown.
     #[field(versions = "2+", default = "-1", ignorable)]
     pub committed_leader_epoch: i32,
-    /// The committed metadata.
+    /// What the committer wants to remember with the offset.
     #[field(versions = "0+", nullable = "0+")]
     pub committed_metadata: Option<Str>,
 }
@@ -66,32 +66,32 @@ pub struct TxnOffsetCommitRequestPartition {
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(response, key = 28, versions = "0-4", flexible = "3+")]
 pub struct TxnOffsetCommitResponse {
-    /// The throttle time, in milliseconds.
+    /// How long a quota makes the client wait, in milliseconds.
     #[field(versions = "0+")]
     pub throttle_time_ms: i32,
-    /// The topics.
+    /// One entry per topic.
     #[field(versions = "0+")]
     pub topics: Vec<TxnOffsetCommitResponseTopic>,
 }
 
-/// One of `topics` of [`TxnOffsetCommitResponse`].
+/// A topic of the response.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct TxnOffsetCommitResponseTopic {
-    /// The name.
+    /// The topic's name.
     #[field(versions = "0+")]
     pub name: Str,
-    /// The partitions.
+    /// One entry per partition.
     #[field(versions = "0+")]
     pub partitions: Vec<TxnOffsetCommitResponsePartition>,
 }
 
-/// One of `partitions` of [`TxnOffsetCommitResponseTopic`].
+/// A partition of the response.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct TxnOffsetCommitResponsePartition {
-    /// The partition index.
+    /// The partition.
     #[field(versions = "0+")]
     pub partition_index: i32,
-    /// The error code.
+    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
     #[field(versions = "0+")]
     pub error_code: i16,
 }

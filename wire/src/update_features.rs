@@ -1,37 +1,37 @@
-//! UpdateFeatures (key 57).
+//! UpdateFeatures (key 57) changes finalized features.
 
 use wire_derive::{Message, Struct};
 
 use crate::Str;
 
-/// Asks for UpdateFeatures.
+/// Changes finalized features; for the controller.
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(request, key = 57, versions = "0-1", flexible = "0+", response = UpdateFeaturesResponse)]
 pub struct UpdateFeaturesRequest {
-    /// The timeout, in milliseconds.
+    /// How long the broker may take, in milliseconds.
     #[field(versions = "0+", default = "60000")]
     pub timeout_ms: i32,
-    /// The feature updates.
+    /// One entry per feature.
     #[field(versions = "0+")]
     pub feature_updates: Vec<FeatureUpdateKey>,
-    /// The validate only.
+    /// Whether only to check, and change nothing.
     #[field(versions = "1+", default = "false")]
     pub validate_only: bool,
 }
 
-/// One of `feature_updates` of [`UpdateFeaturesRequest`].
+/// A feature to change.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct FeatureUpdateKey {
-    /// The feature.
+    /// The feature's name.
     #[field(versions = "0+")]
     pub feature: Str,
-    /// The max version level.
+    /// The highest level.
     #[field(versions = "0+")]
     pub max_version_level: i16,
-    /// The allow downgrade.
+    /// Whether the level may sink.
     #[field(versions = "0")]
     pub allow_downgrade: bool,
-    /// The upgrade type.
+    /// 1 upgrade, 2 safe downgrade, 3 unsafe downgrade.
     #[field(versions = "1+", default = "1")]
     pub upgrade_type: i8,
 }
@@ -40,30 +40,30 @@ pub struct FeatureUpdateKey {
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(response, key = 57, versions = "0-1", flexible = "0+")]
 pub struct UpdateFeaturesResponse {
-    /// The throttle time, in milliseconds.
+    /// How long a quota makes the client wait, in milliseconds.
     #[field(versions = "0+")]
     pub throttle_time_ms: i32,
-    /// The error code.
+    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
     #[field(versions = "0+")]
     pub error_code: i16,
-    /// The error message.
+    /// What went wrong, for people; null when there is nothing to add.
     #[field(versions = "0+", nullable = "0+")]
     pub error_message: Option<Str>,
-    /// The results.
+    /// One entry per item of the request.
     #[field(versions = "0+")]
     pub results: Vec<UpdatableFeatureResult>,
 }
 
-/// One of `results` of [`UpdateFeaturesResponse`].
+/// How changing one feature went.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct UpdatableFeatureResult {
-    /// The feature.
+    /// The feature's name.
     #[field(versions = "0+")]
     pub feature: Str,
-    /// The error code.
+    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
     #[field(versions = "0+")]
     pub error_code: i16,
-    /// The error message.
+    /// What went wrong, for people; null when there is nothing to add.
     #[field(versions = "0+", nullable = "0+")]
     pub error_message: Option<Str>,
 }

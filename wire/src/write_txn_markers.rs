@@ -1,45 +1,46 @@
-//! WriteTxnMarkers (key 27).
+//! WriteTxnMarkers (key 27) writes the ends of transactions into their partitions.
+//! Only from transaction coordinators and the tool that aborts hanging transactions.
 
 use wire_derive::{Message, Struct};
 
 use crate::Str;
 
-/// Asks for WriteTxnMarkers.
+/// Writes the ends of transactions into their partitions.
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(request, key = 27, versions = "0-1", flexible = "1+", response = WriteTxnMarkersResponse)]
 pub struct WriteTxnMarkersRequest {
-    /// The markers.
+    /// One entry per transaction.
     #[field(versions = "0+")]
     pub markers: Vec<WritableTxnMarker>,
 }
 
-/// One of `markers` of [`WriteTxnMarkersRequest`].
+/// A transaction of the request.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct WritableTxnMarker {
     /// The producer id.
     #[field(versions = "0+")]
     pub producer_id: i64,
-    /// The producer epoch.
+    /// The producer's epoch.
     #[field(versions = "0+")]
     pub producer_epoch: i16,
-    /// The transaction result.
+    /// Whether the transaction is committed; else aborted.
     #[field(versions = "0+")]
     pub transaction_result: bool,
-    /// The topics.
+    /// One entry per topic.
     #[field(versions = "0+")]
     pub topics: Vec<WritableTxnMarkerTopic>,
-    /// The coordinator epoch.
+    /// The transaction coordinator's epoch.
     #[field(versions = "0+")]
     pub coordinator_epoch: i32,
 }
 
-/// One of `topics` of [`WritableTxnMarker`].
+/// A topic of the request.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct WritableTxnMarkerTopic {
-    /// The name.
+    /// The topic's name.
     #[field(versions = "0+")]
     pub name: Str,
-    /// The partition indexes.
+    /// The partitions.
     #[field(versions = "0+")]
     pub partition_indexes: Vec<i32>,
 }
@@ -48,40 +49,40 @@ pub struct WritableTxnMarkerTopic {
 #[derive(Message, Debug, Clone, PartialEq)]
 #[message(response, key = 27, versions = "0-1", flexible = "1+")]
 pub struct WriteTxnMarkersResponse {
-    /// The markers.
+    /// One entry per transaction.
     #[field(versions = "0+")]
     pub markers: Vec<WritableTxnMarkerResult>,
 }
 
-/// One of `markers` of [`WriteTxnMarkersResponse`].
+/// How one transaction went.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct WritableTxnMarkerResult {
     /// The producer id.
     #[field(versions = "0+")]
     pub producer_id: i64,
-    /// The topics.
+    /// One entry per topic.
     #[field(versions = "0+")]
     pub topics: Vec<WritableTxnMarkerTopicResult>,
 }
 
-/// One of `topics` of [`WritableTxnMarkerResult`].
+/// A topic of the response.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct WritableTxnMarkerTopicResult {
-    /// The name.
+    /// The topic's name.
     #[field(versions = "0+")]
     pub name: Str,
-    /// The partitions.
+    /// One entry per partition.
     #[field(versions = "0+")]
     pub partitions: Vec<WritableTxnMarkerPartitionResult>,
 }
 
-/// One of `partitions` of [`WritableTxnMarkerTopicResult`].
+/// A partition of the response.
 #[derive(Struct, Debug, Clone, PartialEq)]
 pub struct WritableTxnMarkerPartitionResult {
-    /// The partition index.
+    /// The partition.
     #[field(versions = "0+")]
     pub partition_index: i32,
-    /// The error code.
+    /// What went wrong, as [`ErrorCode`](crate::ErrorCode); 0 for success.
     #[field(versions = "0+")]
     pub error_code: i16,
 }

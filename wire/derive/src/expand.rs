@@ -126,7 +126,7 @@ fn value_impl(input: &DeriveInput, fields: &[FieldFacts]) -> Result<TokenStream>
                 #write
             }
 
-            #[cfg(feature = "random")]
+            #[cfg(any(test, feature = "random"))]
             fn random(random: &mut crate::random::Random, version: crate::codec::Version) -> Self {
                 #random
             }

@@ -28,7 +28,7 @@ pub trait Value: Sized {
     fn write(&self, writer: &mut Writer, version: Version) -> Result<(), EncodeError>;
 
     /// Draws a value that `version` can carry.
-    #[cfg(feature = "random")]
+    #[cfg(any(test, feature = "random"))]
     fn random(random: &mut crate::random::Random, version: Version) -> Self;
 }
 
@@ -57,7 +57,7 @@ macro_rules! number {
                 Ok(())
             }
 
-            #[cfg(feature = "random")]
+            #[cfg(any(test, feature = "random"))]
             fn random(random: &mut crate::random::Random, _: Version) -> Self {
                 random.number() as $rust
             }
@@ -86,7 +86,7 @@ impl Value for bool {
         Ok(())
     }
 
-    #[cfg(feature = "random")]
+    #[cfg(any(test, feature = "random"))]
     fn random(random: &mut crate::random::Random, _: Version) -> Self {
         random.below(2) == 1
     }
@@ -106,7 +106,7 @@ impl Value for TopicId {
         Ok(())
     }
 
-    #[cfg(feature = "random")]
+    #[cfg(any(test, feature = "random"))]
     fn random(random: &mut crate::random::Random, _: Version) -> Self {
         TopicId(std::array::from_fn(|_| random.next() as u8))
     }
@@ -127,7 +127,7 @@ impl Value for Str {
         writer.str(self, version)
     }
 
-    #[cfg(feature = "random")]
+    #[cfg(any(test, feature = "random"))]
     fn random(random: &mut crate::random::Random, _: Version) -> Self {
         random.text().into()
     }
@@ -168,7 +168,7 @@ impl Value for Bytes {
         Ok(())
     }
 
-    #[cfg(feature = "random")]
+    #[cfg(any(test, feature = "random"))]
     fn random(random: &mut crate::random::Random, _: Version) -> Self {
         random.bytes().into()
     }
@@ -216,7 +216,7 @@ impl Value for Records {
         }
     }
 
-    #[cfg(feature = "random")]
+    #[cfg(any(test, feature = "random"))]
     fn random(random: &mut crate::random::Random, version: Version) -> Self {
         if random.null() { Records::Null } else { Records::Bytes(Bytes::random(random, version)) }
     }
@@ -238,7 +238,7 @@ impl<T: Value> Value for Vec<T> {
         self.iter().try_for_each(|element| element.write(writer, version))
     }
 
-    #[cfg(feature = "random")]
+    #[cfg(any(test, feature = "random"))]
     fn random(random: &mut crate::random::Random, version: Version) -> Self {
         (0..random.count()).map(|_| T::random(random, version)).collect()
     }

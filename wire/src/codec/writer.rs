@@ -276,3 +276,6 @@ fn varint(mut value: u32) -> ([u8; 5], usize) {
     }
     (bytes, length)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,109 @@
+//! Buffers that connections borrow for large frames and give back: an idle connection holds a few KiB, whatever the
+//! size of the requests that it once sent. What the pool keeps is bounded by [`KEPT_BUFFERS`] times [`KEPT_BYTES`].
+
+use std::sync::Mutex;
+
+use bytes::{Bytes, BytesMut};
+
+/// Largest buffer worth keeping: one batch of the default `max.request.size` (1 MiB) and its request.
+const KEPT_BYTES: usize = 1088 * 1024;
+/// How many buffers of each kind wait for their next user.
+const KEPT_BUFFERS: usize = 8;
+/// First allocation for a large frame. It grows only as bytes really arrive: a length is a claim, not a fact.
+const FIRST_BYTES: usize = 64 * 1024;
+/// Size of the buffer through which file regions pass on their way to the socket (`docs/performance.md`: larger wins
+/// nothing, smaller costs system calls).
+pub const SEND_BYTES: usize = 256 * 1024;
+
+/// The process's spare buffers.
+#[derive(Debug, Default)]
+pub struct BufferPool {
+    frames: Mutex<Vec<BytesMut>>,
+    sends: Mutex<Vec<Vec<u8>>>,
+}
+
+impl BufferPool {
+    /// An empty buffer to read a frame of `frame_bytes` into; see [`grow`].
+    pub fn take_frame(&self, frame_bytes: usize) -> BytesMut {
+        let spare = if frame_bytes <= KEPT_BYTES { lock(&self.frames).pop() } else { None };
+        spare.unwrap_or_else(|| BytesMut::with_capacity(frame_bytes.min(FIRST_BYTES)))
+    }
+
+    /// Takes a frame's buffer back when nobody holds a slice of it any more.
+    pub fn give_frame(&self, frame: Bytes) {
+        let Ok(mut buffer) = frame.try_into_mut() else { return };
+        buffer.clear();
+        if (FIRST_BYTES..=KEPT_BYTES).contains(&buffer.capacity()) {
+            let mut frames = lock(&self.frames);
+            if frames.len() < KEPT_BUFFERS {
+                frames.push(buffer);
+            }
+        }
+    }
+
+    /// A buffer of [`SEND_BYTES`].
+    pub fn take_send(&self) -> Vec<u8> {
+        lock(&self.sends).pop().unwrap_or_else(|| vec![0; SEND_BYTES])
+    }
+
+    /// Takes a send buffer back.
+    pub fn give_send(&self, buffer: Vec<u8>) {
+        let mut sends = lock(&self.sends);
+        if buffer.len() == SEND_BYTES && sends.len() < KEPT_BUFFERS {
+            sends.push(buffer);
+        }
+    }
+}
+
+/// Makes room for more of a frame of `frame_bytes`: at most doubles what has arrived.
+pub fn grow(buffer: &mut BytesMut, frame_bytes: usize) {
+    if buffer.len() == buffer.capacity() {
+        let left = frame_bytes.saturating_sub(buffer.len());
+        buffer.reserve(left.min(buffer.len().max(FIRST_BYTES)));
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_claimed_length_allocates_little() {
+        let pool = BufferPool::default();
+        assert!(pool.take_frame(100 << 20).capacity() <= FIRST_BYTES);
+    }
+
+    #[test]
+    fn a_returned_buffer_is_used_again_and_a_held_one_is_not() {
+        let pool = BufferPool::default();
+        let mut buffer = pool.take_frame(1 << 20);
+        buffer.extend_from_slice(&vec![7; 1 << 20]);
+        let frame = buffer.freeze();
+        let address = frame.as_ptr();
+        pool.give_frame(frame);
+        let again = pool.take_frame(1 << 20);
+        assert_eq!(again.as_ptr(), address);
+        assert!(again.is_empty());
+
+        let held = pool.take_frame(10);
+        let frame = held.freeze();
+        let _slice = frame.clone();
+        pool.give_frame(frame);
+        assert!(lock(&pool.frames).is_empty());
+    }
+
+    #[test]
+    fn the_pool_keeps_a_bounded_number() {
+        let pool = BufferPool::default();
+        for _ in 0..3 * KEPT_BUFFERS {
+            pool.give_frame(BytesMut::with_capacity(FIRST_BYTES).freeze());
+            pool.give_send(vec![0; SEND_BYTES]);
+        }
+        assert!(lock(&pool.frames).len() <= KEPT_BUFFERS);
+        assert_eq!(lock(&pool.sends).len(), KEPT_BUFFERS);
+    }
+}

@@ -1,0 +1,221 @@
+//! Keeps one ZooKeeper session alive over connections, and replaces it when the server says that it is over.
+//!
+//! | state        | event                                    | next         | told to users                              |
+//! |--------------|------------------------------------------|--------------|--------------------------------------------|
+//! | disconnected | handshake, session lives                 | connected    | SessionEstablished(reconnected), … Resync  |
+//! | disconnected | handshake, the server says "expired"     | disconnected | Expired; the next handshake asks for a new |
+//! | disconnected | handshake, session is new                | connected    | SessionEstablished(new), … Resync          |
+//! | disconnected | refused, silent, anything else           | disconnected | nothing: wait a little, next server        |
+//! | connected    | connection breaks or falls silent        | disconnected | Disconnected                               |
+//! | any          | closed by us                             | end          | the event streams end                      |
+//!
+//! Only the server ends a session: however long it is away, we come back with the old session's id and password and ask.
+//! So an ensemble that was down for two minutes finds its brokers' ephemeral nodes still there, as the Java client does it
+//! (`ClientCnxn`). Pauses between rounds over all servers grow from 100 ms to 1 s, the longest that Java waits.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use rand::seq::SliceRandom;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep};
+
+use super::connection::{Connection, End, Failure, Request, Retry, told_to_close};
+use super::jute::{ConnectResponse, Credentials, WatcherEvent};
+use super::link::Link;
+use super::{How, SessionId, ZkEvent, watches};
+
+const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// A connection that lived this long was a good one: the next attempt need not wait.
+const GOOD_LIFE: Duration = Duration::from_secs(1);
+
+/// The task that owns the session.
+#[derive(Debug)]
+pub(super) struct Supervisor {
+    link: Link,
+    requests: mpsc::Receiver<Request>,
+    closing: watch::Receiver<bool>,
+    servers: Vec<(String, u16)>,
+    credentials: Credentials,
+    session_timeout: Duration,
+    last_zxid: i64,
+    connections: u64,
+    pause: Duration,
+    /// Reads that were under way when a connection broke; at most as many as may be in flight.
+    resend: VecDeque<Request>,
+}
+
+impl Supervisor {
+    pub fn new(link: Link, requests: mpsc::Receiver<Request>, closing: watch::Receiver<bool>) -> Supervisor {
+        let mut servers = link.settings.servers.clone();
+        servers.shuffle(&mut rand::rng());
+        let session_timeout = link.settings.session_timeout;
+        Supervisor {
+            link,
+            requests,
+            closing,
+            servers,
+            credentials: Credentials::none(),
+            session_timeout,
+            last_zxid: 0,
+            connections: 0,
+            pause: SHORTEST_PAUSE,
+            resend: VecDeque::new(),
+        }
+    }
+
+    /// Runs until the client is closed.
+    pub async fn run(mut self) {
+        while let Some((connection, how)) = self.connect().await {
+            let began = Instant::now();
+            if self.serve(connection, how).await == End::Closed {
+                break;
+            }
+            if began.elapsed() < GOOD_LIFE && !self.rest().await {
+                break;
+            }
+        }
+        self.requests.close();
+        while let Ok(request) = self.requests.try_recv() {
+            let _ = request.reply.send(Err(Failure::Closed));
+        }
+        self.fail_resend(&Failure::Closed);
+        self.link.hub.close();
+    }
+
+    /// Tries every server in turn until one takes us; `None` when the client is closed meanwhile.
+    async fn connect(&mut self) -> Option<(Connection, How)> {
+        loop {
+            for _ in 0..self.servers.len() {
+                self.servers.rotate_left(1);
+                let opened = self.open().await?;
+                match opened {
+                    Some((connection, response)) if response.session_timeout_ms > 0 => {
+                        self.pause = SHORTEST_PAUSE;
+                        return Some(self.adopt(connection, response));
+                    }
+                    Some(_) => self.expire(),
+                    None => {}
+                }
+            }
+            if !self.rest().await {
+                return None;
+            }
+        }
+    }
+
+    /// One attempt on the last server of the list. Outer `None`: the client is closed; inner: the attempt failed.
+    async fn open(&mut self) -> Option<Option<(Connection, ConnectResponse)>> {
+        let server = self.servers.last()?;
+        let within = self.session_timeout / u32::try_from(self.servers.len()).unwrap_or(1).max(1);
+        let asked_timeout = self.link.settings.session_timeout;
+        let opening = Connection::open(server, &self.credentials, self.last_zxid, asked_timeout, within);
+        let opened = tokio::select! {
+            opened = opening => opened,
+            () = told_to_close(&mut self.closing) => return None,
+        };
+        Some(opened.map_err(|error| note_problem(&self.link, server, &error.to_string())).ok())
+    }
+
+    /// Makes the connection the current one and its session ours.
+    fn adopt(&mut self, mut connection: Connection, response: ConnectResponse) -> (Connection, How) {
+        let how = if self.credentials.session == SessionId(0) { How::New } else { How::Reconnected };
+        self.session_timeout = Duration::from_millis(response.session_timeout_ms.unsigned_abs().into());
+        self.credentials = response.credentials;
+        self.connections += 1;
+        connection.number = self.connections;
+        self.link.set_session(self.credentials.session);
+        if let Some((host, port)) = self.servers.last() {
+            let (session, timeout) = (self.credentials.session, self.session_timeout);
+            tracing::info!("ZooKeeper {host}:{port}: session {session}, {how:?}, timeout {timeout:?}");
+        }
+        (connection, how)
+    }
+
+    /// Serves one connection to its end and sorts what it left without answer.
+    async fn serve(&mut self, mut connection: Connection, how: How) -> End {
+        let link = self.link.clone();
+        link.hub.send(&ZkEvent::SessionEstablished { session: self.credentials.session, how });
+        // Bounded by the number of one-shot watches that are set, the only ones whose events come this way.
+        let (to_armer, events) = mpsc::unbounded_channel();
+        let armer = tokio::spawn(keep_armed(link.clone(), Retry::OnlyOn(connection.number), events));
+        self.resend.drain(..).for_each(|request| connection.enqueue(request));
+        let mut on_event = |event: WatcherEvent| take_event(&link, event, &to_armer);
+        let end = connection.serve(&mut self.requests, &mut self.closing, &mut on_event).await;
+        armer.abort();
+        self.last_zxid = connection.last_zxid;
+        if let (End::Broken(reason), Some(server)) = (&end, self.servers.last()) {
+            note_problem(&self.link, server, reason);
+        }
+        for request in connection.into_waiting() {
+            match request.retry {
+                Retry::Read => self.resend.push_back(request),
+                Retry::Write | Retry::OnlyOn(_) => drop(request.reply.send(Err(Failure::Lost))),
+            }
+        }
+        self.link.hub.send(&ZkEvent::Disconnected);
+        end
+    }
+
+    /// The server has answered that the session is over.
+    fn expire(&mut self) {
+        tracing::warn!("ZooKeeper has expired session {}", self.credentials.session);
+        self.credentials = Credentials::none();
+        self.session_timeout = self.link.settings.session_timeout;
+        self.last_zxid = 0;
+        self.fail_resend(&Failure::Expired);
+        self.link.hub.send(&ZkEvent::Expired);
+    }
+
+    fn fail_resend(&mut self, failure: &Failure) {
+        for request in self.resend.drain(..) {
+            let _ = request.reply.send(Err(failure.clone()));
+        }
+    }
+
+    /// Waits before the next round; false when the client is closed meanwhile.
+    async fn rest(&mut self) -> bool {
+        let pause = self.pause;
+        self.pause = (pause * 2).min(LONGEST_PAUSE);
+        tokio::select! {
+            () = sleep(pause) => true,
+            () = told_to_close(&mut self.closing) => false,
+        }
+    }
+}
+
+/// Sets all watches of a new connection, asks users to read again, then keeps one-shot watches set. Ends with the
+/// connection: whatever it could not finish is done again on the next one.
+async fn keep_armed(link: Link, retry: Retry, mut events: mpsc::UnboundedReceiver<WatcherEvent>) {
+    if watches::arm_all(&link, retry).await.is_err() {
+        return;
+    }
+    link.hub.send(&ZkEvent::Resync);
+    while let Some(event) = events.recv().await {
+        if watches::rearm(&link, &event, retry).await.is_err() {
+            return;
+        }
+    }
+}
+
+fn take_event(link: &Link, event: WatcherEvent, to_armer: &mpsc::UnboundedSender<WatcherEvent>) {
+    let Some(path) = link.relative(&event.path) else { return };
+    let event = WatcherEvent { path, ..event };
+    if link.knows_persistent_watches() {
+        watches::tell(link, &event);
+    } else {
+        let _ = to_armer.send(event);
+    }
+}
+
+/// Logs a failed or broken connection, once for as long as the reason stays the same.
+fn note_problem(link: &Link, (host, port): &(String, u16), reason: &str) {
+    let problem = format!("{host}:{port}: {reason}");
+    if link.last_problem() == problem {
+        tracing::debug!("ZooKeeper {problem}");
+    } else {
+        tracing::warn!("ZooKeeper {problem}");
+        link.note_problem(problem);
+    }
+}
