@@ -88,7 +88,7 @@ impl ConsumerProtocolAssignment {
 
 fn from_versioned<M: Message>(bytes: &Bytes) -> Result<M, DecodeError> {
     let mut reader = Reader::new(bytes, Budget::for_frame(bytes.len()));
-    let version = reader.array().map(i16::from_be_bytes)?;
+    let version = reader.array().map(i16::from_be_bytes).map_err(|error| error.inside(M::NAME, -1))?;
     M::decode(&mut reader, version.min(M::VERSIONS.max))
 }
 

@@ -52,10 +52,10 @@ impl Str {
     }
 }
 
-/// The bytes are not UTF-8.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+/// The bytes, which are not UTF-8.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the bytes are not UTF-8")]
-pub struct NotUtf8;
+pub struct NotUtf8(pub Bytes);
 
 impl TryFrom<Bytes> for Str {
     type Error = NotUtf8;
@@ -64,7 +64,7 @@ impl TryFrom<Bytes> for Str {
     fn try_from(bytes: Bytes) -> Result<Str, NotUtf8> {
         match std::str::from_utf8(&bytes) {
             Ok(_) => Ok(Str(bytes)),
-            Err(_) => Err(NotUtf8),
+            Err(_) => Err(NotUtf8(bytes)),
         }
     }
 }
@@ -183,8 +183,9 @@ mod tests {
     #[test]
     fn only_utf8_is_text() {
         assert_eq!(Str::try_from(Bytes::from_static(b"orders")), Ok(Str::from_static("orders")));
-        assert_eq!(Str::try_from(Bytes::from_static(b"\xff\xfe")), Err(NotUtf8));
-        assert_eq!(Str::try_from(Bytes::from_static(b"caf\xc3")), Err(NotUtf8));
+        for wrong in [Bytes::from_static(b"\xff\xfe"), Bytes::from_static(b"caf\xc3")] {
+            assert_eq!(Str::try_from(wrong.clone()), Err(NotUtf8(wrong)));
+        }
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! Our bytes against those of `kafka-protocol` 0.15.1, the last release that knows the messages between ZooKeeper-mode
 //! brokers: for every message in every version, random values → the same bytes from both encoders, and each reads the
 //! other's. All values follow from seeds; a failure names message, version and seed.
+//!
+//! No message is excepted. The release's known faults lie outside of what is compared here: it believes counts of broken
+//! frames, and its module for record data is wrong in places (this test treats record data as bytes).
 
 use std::fmt::Debug;
 

@@ -23,17 +23,15 @@ pub enum DecodeFault {
     CutShort,
     /// A count or length exceeds the bytes that are left.
     Oversized(u32),
-    /// Null, or a negative length, where the version allows none.
+    /// Null where the version allows none.
     Null,
-    /// A nullable length below -1.
+    /// A length below -1. Kafka takes any negative length of a nullable field for null; no client sends one.
     Negative(i32),
     /// A string over 32,767 bytes: the limit of both encodings (`MessageDataGenerator`).
     LongString(u32),
-    /// A string that is not UTF-8.
-    NotUtf8,
     /// A variable-length integer of more than 32 bits.
     LongVarint,
-    /// Tagged fields not in strictly ascending order.
+    /// Tagged fields not in strictly ascending order, as KIP-482 asks; Kafka's generated readers do not check it.
     TagOrder(u32),
     /// A tagged field whose value is shorter than its size says.
     TagSize(u32),
@@ -62,7 +60,6 @@ impl fmt::Display for DecodeFault {
             DecodeFault::Null => f.write_str("null where the version allows none"),
             DecodeFault::Negative(length) => write!(f, "a length of {length}"),
             DecodeFault::LongString(length) => write!(f, "a string of {length} bytes, over 32767"),
-            DecodeFault::NotUtf8 => f.write_str("a string that is not UTF-8"),
             DecodeFault::LongVarint => f.write_str("a variable-length integer of more than 32 bits"),
             DecodeFault::TagOrder(tag) => write!(f, "tagged field {tag} out of order"),
             DecodeFault::TagSize(tag) => write!(f, "tagged field {tag} is shorter than its size"),

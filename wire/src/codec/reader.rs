@@ -112,7 +112,8 @@ impl<'a> Reader<'a> {
         Ok(self.frame.slice(start..start + length))
     }
 
-    /// The next `length` bytes as text, sharing the frame's memory.
+    /// The next `length` bytes as text, sharing the frame's memory. What is not UTF-8 becomes U+FFFD, in memory of its
+    /// own: Kafka reads strings so (`Readable.readString`), and clients with a Latin-1 client id live off it.
     #[inline]
     pub fn str(&mut self, length: usize) -> Result<crate::Str, DecodeError> {
         if length > MAX_STRING {
@@ -120,7 +121,16 @@ impl<'a> Reader<'a> {
         }
         self.charge(length)?;
         let bytes = self.bytes(length)?;
-        crate::Str::try_from(bytes).map_err(|_| self.fault(DecodeFault::NotUtf8))
+        match crate::Str::try_from(bytes) {
+            Ok(text) => Ok(text),
+            Err(crate::NotUtf8(bytes)) => self.repaired(&bytes),
+        }
+    }
+
+    #[cold]
+    fn repaired(&mut self, bytes: &[u8]) -> Result<crate::Str, DecodeError> {
+        self.charge(ALLOCATION_COST + bytes.len() * char::REPLACEMENT_CHARACTER.len_utf8())?;
+        Ok(String::from_utf8_lossy(bytes).into_owned().into())
     }
 
     /// An unsigned variable-length integer of up to 32 bits, seven bits a byte, lowest first.

@@ -37,7 +37,7 @@ fn strings() {
     check::<Str>(b"\xff\xff", PLAIN, Err((DecodeFault::Null, 2)));
     check::<Str>(b"\0", FLEXIBLE, Err((DecodeFault::Null, 1)));
     check::<Str>(b"\xff\xfe", PLAIN, Err((DecodeFault::Negative(-2), 2)));
-    check::<Str>(b"\0\x02\xff\xff", PLAIN, Err((DecodeFault::NotUtf8, 4)));
+    check(b"\0\x05Ger\xe4t", PLAIN, Ok(Str::from_static("Ger\u{fffd}t")));
     check::<Str>(b"\x81\x80\x02", FLEXIBLE, Err((DecodeFault::LongString(32768), 3)));
     check_nullable::<Str>(b"\xff\xff", PLAIN, Ok(None));
     check_nullable::<Str>(b"\0", FLEXIBLE, Ok(None));
