@@ -1,6 +1,6 @@
-//! The ZooKeeper session against real servers: Apache ZooKeeper 3.4, 3.5, 3.8 and 3.9.
+//! The ZooKeeper session against real servers: Apache ZooKeeper 3.4, 3.5, 3.8 and 3.9, and our own `zk_server`.
 //!
-//! One scenario per release, in one server: operations, then an outage longer than the session timeout (the session must
+//! One scenario per server: operations, a registration, then an outage longer than the session timeout (the session must
 //! survive it), then silence on the wire while the server lives (the server must end the session, and only it).
 //! Sleeps here are outages, never synchronisation: what is waited for is waited for by its event.
 #![allow(clippy::unwrap_used, reason = "a test")]
@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use klamm::zk::registration::{self, Registrar};
 use klamm::zk::{
     Change, CreateMode, EventReceiver, How, MultiError, Op, OpResult, Watch, Zk, ZkError, ZkEvent, ZkSession,
     ZkSettings,
@@ -16,7 +17,9 @@ use klamm::zk::{
 use test_lab::{ZooKeeper, ZooKeeperVersion};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use zk_paths::ids::ZkVersion;
+use world::{Clock, Disk};
+use zk_paths::broker_registration::{BrokerRegistration, Endpoint, RegistrationFormat, SecurityProtocol};
+use zk_paths::ids::{BrokerEpoch, BrokerId, ZkVersion};
 
 const SESSION_TIMEOUT: Duration = Duration::from_secs(2);
 /// Longer than the session timeout, and than 1.4 times it, when some clients end a session by themselves.
@@ -25,40 +28,135 @@ const LIMIT: Duration = Duration::from_secs(30);
 
 #[test]
 fn a_session_with_zookeeper_3_4() {
-    run(ZooKeeperVersion::V3_4);
+    run_with_java(ZooKeeperVersion::V3_4);
 }
 
 #[test]
 fn a_session_with_zookeeper_3_5() {
-    run(ZooKeeperVersion::V3_5);
+    run_with_java(ZooKeeperVersion::V3_5);
 }
 
 #[test]
 fn a_session_with_zookeeper_3_8() {
-    run(ZooKeeperVersion::V3_8);
+    run_with_java(ZooKeeperVersion::V3_8);
 }
 
 #[test]
 fn a_session_with_zookeeper_3_9() {
-    run(ZooKeeperVersion::V3_9);
+    run_with_java(ZooKeeperVersion::V3_9);
 }
 
-fn run(version: ZooKeeperVersion) {
-    let mut server = ZooKeeper::start(version);
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    runtime.block_on(async {
-        let proxy = Proxy::start(server.port()).await;
-        let zk = connect(proxy.port).await;
-        operations(&*zk).await;
-        many_nodes(&*zk).await;
-        watches(&*zk).await;
-        outage(&zk, &mut server).await;
-        expiry(&zk, &proxy).await;
-        zk.close().await;
-        let other = connect(server.port()).await;
-        assert_eq!(other.exists("/broker").await, Ok(None), "closing removed the ephemeral node");
-        other.close().await;
+#[test]
+fn a_session_with_our_own_server() {
+    let dir = tempfile::tempdir().unwrap();
+    runtime().block_on(async {
+        let config = zk_server::Config {
+            tick_time: Duration::from_millis(500),
+            min_session_timeout: Duration::from_secs(1),
+            ..zk_server::Config::new(dir.path())
+        };
+        let server = zk_server::start(config.clone(), disk(), clock()).await.unwrap();
+        let config = zk_server::Config { address: server.local_addr(), ..config };
+        run(TestServer::Ours { config, server: Some(server) }).await;
     });
+}
+
+fn run_with_java(version: ZooKeeperVersion) {
+    let server = ZooKeeper::start(version);
+    runtime().block_on(run(TestServer::Java(server)));
+}
+
+async fn run(mut server: TestServer) {
+    let proxy = Proxy::start(server.port()).await;
+    let zk = connect(proxy.port).await;
+    operations(&*zk).await;
+    many_nodes(&*zk).await;
+    watches(&*zk).await;
+    let registrar = Registrar::new(zk.clone(), BrokerId(1));
+    let broker_epoch = register(&zk, &registrar).await;
+    outage(&zk, &mut server).await;
+    assert_eq!(register(&zk, &registrar).await, broker_epoch, "an outage does not bounce the broker");
+    expiry(&zk, &proxy).await;
+    assert!(register(&zk, &registrar).await > broker_epoch, "a new session is a new life of the broker");
+    zk.close().await;
+    assert_eq!(zk.exists("/a").await, Err(ZkError::Closed { path: path("/a") }));
+    let other = connect(server.port()).await;
+    assert_eq!(other.exists("/brokers/ids/1").await, Ok(None), "closing removed the ephemeral node");
+    other.close().await;
+    server.stop().await;
+}
+
+/// A server that can be taken away and brought back on the same data and port.
+enum TestServer {
+    Java(ZooKeeper),
+    Ours { config: zk_server::Config, server: Option<zk_server::Server> },
+}
+
+impl TestServer {
+    fn port(&self) -> u16 {
+        match self {
+            TestServer::Java(server) => server.port(),
+            TestServer::Ours { config, .. } => config.address.port(),
+        }
+    }
+
+    async fn stop(&mut self) {
+        match self {
+            TestServer::Java(server) => server.kill(),
+            TestServer::Ours { server, .. } => {
+                if let Some(server) = server.take() {
+                    server.stop().await;
+                }
+            }
+        }
+    }
+
+    async fn restart(&mut self) {
+        match self {
+            TestServer::Java(server) => server.restart(),
+            TestServer::Ours { config, server } => {
+                *server = Some(zk_server::start(config.clone(), disk(), clock()).await.unwrap());
+            }
+        }
+    }
+}
+
+fn disk() -> Arc<dyn Disk> {
+    Arc::new(world::RealDisk)
+}
+
+fn clock() -> Arc<dyn Clock> {
+    Arc::new(world::SystemClock::new())
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+}
+
+/// Does what a starting broker does, as often as it is called.
+async fn register(zk: &Arc<ZkSession>, registrar: &Registrar) -> BrokerEpoch {
+    registration::create_top_level_paths(&**zk).await.unwrap();
+    let cluster_id = registration::read_or_create_cluster_id(&**zk, "the-first").await.unwrap();
+    assert_eq!(cluster_id, "the-first");
+    let endpoint = Endpoint {
+        listener_name: "PLAINTEXT".into(),
+        security_protocol: SecurityProtocol::Plaintext,
+        host: "b1".into(),
+        port: 9092,
+    };
+    registration::check_endpoint_clash(&**zk, BrokerId(1), std::slice::from_ref(&endpoint)).await.unwrap();
+    let document = BrokerRegistration {
+        endpoints: vec![endpoint],
+        rack: None,
+        features: Default::default(),
+        jmx_port: -1,
+        timestamp_ms: 1_700_000_000_000,
+    };
+    let broker_epoch = registrar.register(&document, RegistrationFormat::V5).await.unwrap();
+    let node = zk.get("/brokers/ids/1").await.unwrap();
+    assert_eq!((BrokerEpoch(node.stat.czxid), node.stat.version), (broker_epoch, ZkVersion(1)));
+    assert_eq!(BrokerRegistration::decode(BrokerId(1), &node.data), Ok(document));
+    broker_epoch
 }
 
 async fn connect(port: u16) -> Arc<ZkSession> {
@@ -165,18 +263,18 @@ async fn changes_are_told(zk: &dyn Zk, name: &str) {
 }
 
 /// The server is away for longer than the session timeout: the session and its ephemeral node must be there afterwards.
-async fn outage(zk: &Arc<ZkSession>, server: &mut ZooKeeper) {
+async fn outage(zk: &Arc<ZkSession>, server: &mut TestServer) {
     let before = zk.get("/broker").await.unwrap().stat;
     let session = zk.session_id();
     let mut events = zk.subscribe();
-    server.kill();
+    server.stop().await;
     wait_for(&mut events, &ZkEvent::Disconnected).await;
     let reader = tokio::spawn({
         let zk = zk.clone();
         async move { zk.get("/broker").await }
     });
     tokio::time::sleep(OUTAGE).await;
-    server.restart();
+    server.restart().await;
     let told = wait_for(&mut events, &ZkEvent::Resync).await;
     assert!(told.contains(&ZkEvent::SessionEstablished { session, how: How::Reconnected }), "{told:?}");
     assert!(!told.contains(&ZkEvent::Expired), "{told:?}");
@@ -207,7 +305,6 @@ async fn expiry(zk: &Arc<ZkSession>, proxy: &Proxy) {
     assert_eq!(writer.await.unwrap(), Err(ZkError::SessionExpired { path: path("/lost") }));
     assert_eq!(zk.exists("/broker").await, Ok(None), "the ephemeral node went with its session");
     changes_are_told(&**zk, "after_expiry").await;
-    zk.create("/broker", None, CreateMode::Ephemeral).await.unwrap();
 }
 
 fn changed(path: &str, change: Change) -> ZkEvent {

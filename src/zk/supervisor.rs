@@ -95,8 +95,8 @@ impl Supervisor {
                         self.pause = SHORTEST_PAUSE;
                         return Some(self.adopt(connection, response));
                     }
-                    Some(_) => self.expire(),
-                    None => {}
+                    Some(_) if self.credentials.session != SessionId(0) => self.expire(),
+                    Some(_) | None => {}
                 }
             }
             if !self.rest().await {
