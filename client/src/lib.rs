@@ -1,8 +1,10 @@
 //! A connection to one broker, and admin, producer and consumer clients for our own tools.
 //!
 //! Reading order: [`transport`] is the network behind a trait, shared with the broker's own listeners; [`connection`]
-//! one connection to one broker.
+//! one connection to one broker; [`cluster`] finds brokers, the controller and coordinators; [`admin`] is built on it.
 
+pub mod admin;
+pub mod cluster;
 pub mod connection;
 pub mod error;
 pub mod transport;
@@ -10,5 +12,7 @@ pub mod transport;
 #[cfg(test)]
 mod testing;
 
+pub use admin::Admin;
+pub use cluster::{Cluster, ClusterOptions};
 pub use connection::{Call, Connection, ConnectionOptions};
 pub use error::{ClientError, Refusal};

@@ -49,6 +49,9 @@ impl Asked {
     }
 }
 
+/// Decides what is answered.
+type Script = dyn Fn(&Asked) -> Option<Reply> + Send + Sync;
+
 /// What the script wants done.
 pub enum Reply {
     /// Send these bytes.
@@ -68,7 +71,7 @@ pub async fn broker(
 ) -> String {
     let acceptor = network.bind(address.parse().unwrap(), &BindOptions::default()).await.unwrap();
     let bound = acceptor.local_addr().to_string();
-    let script = Arc::new(script);
+    let script: Arc<Script> = Arc::new(script);
     tokio::spawn(async move {
         while let Ok((stream, _)) = acceptor.accept().await {
             let script = script.clone();
@@ -78,7 +81,7 @@ pub async fn broker(
     bound
 }
 
-async fn serve(mut stream: Box<dyn Stream>, script: Arc<dyn Fn(&Asked) -> Option<Reply> + Send + Sync>) {
+async fn serve(mut stream: Box<dyn Stream>, script: Arc<Script>) {
     while let Ok(size) = stream.read_i32().await {
         let mut frame = vec![0; size as usize];
         stream.read_exact(&mut frame).await.unwrap();
