@@ -4,6 +4,7 @@ pub mod group;
 pub mod metadata_cache;
 pub mod net;
 pub mod producer_ids;
+pub mod topic_admin;
 pub mod topic_configs;
 pub mod topic_names;
 pub mod zk;
