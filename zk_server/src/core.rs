@@ -17,10 +17,11 @@ use bytes::Bytes;
 use crate::acl::{self, Acl, Id, perms};
 use crate::jute::{Decoder, Encoder};
 use crate::proto::{
-    self, BadRequest, ConnectRequest, Create, ErrorCode, EventKind, PING_XID, Read, Request, SetWatches, Write, Written,
+    self, BadRequest, ConnectRequest, Create, CreateMode, ErrorCode, EventKind, PING_XID, Read, Request, SetWatches,
+    Write, Written,
 };
 use crate::state::State;
-use crate::tree::{Node, Undo, split};
+use crate::tree::{CONTAINER, Node, Undo, split};
 use crate::txn::{Change, TxnHeader, TxnWriter};
 use crate::watches::Watches;
 
@@ -92,6 +93,11 @@ pub struct Limits {
 /// The largest answer to a multiRead in bytes; more is MARSHALLINGERROR. Clients take 1 MiB unless told otherwise.
 pub const MAX_MULTI_READ_BYTES: usize = 32 << 20;
 
+/// How often containers without children are looked for; `ContainerManager` has the same interval and bound.
+const CONTAINER_CHECK: Duration = Duration::from_secs(60);
+/// How many of them are deleted at once at most.
+const CONTAINERS_PER_CHECK: usize = 10_000;
+
 /// A connection with a session.
 #[derive(Debug, Clone)]
 pub struct Conn {
@@ -109,6 +115,7 @@ pub struct Core {
     state: State,
     watches: Watches,
     conns: HashMap<ConnId, Conn>,
+    next_container_check: Duration,
 }
 
 /// Something a watch may announce.
@@ -136,7 +143,13 @@ struct Asker {
 impl Core {
     /// Starts with what was recovered and no connection.
     pub fn new(state: State, limits: Limits) -> Core {
-        Core { limits, state, watches: Watches::default(), conns: HashMap::new() }
+        Core {
+            limits,
+            state,
+            watches: Watches::default(),
+            conns: HashMap::new(),
+            next_container_check: CONTAINER_CHECK,
+        }
     }
 
     /// The durable part.
@@ -164,7 +177,12 @@ impl Core {
             Event::Disconnect { conn } => self.forget(conn),
             Event::Tick => {
                 for session_id in self.state.sessions.expired(now.monotonic) {
-                    self.close_session(session_id, now, out);
+                    let conn = self.close_session(session_id, now, out);
+                    out.extend(conn.map(Effect::Close));
+                }
+                if now.monotonic >= self.next_container_check {
+                    self.next_container_check = now.monotonic + CONTAINER_CHECK;
+                    self.delete_spent_containers(now, out);
                 }
             }
         }
@@ -212,8 +230,8 @@ impl Core {
         session_id
     }
 
-    /// Ends a session, by its own wish or by its silence.
-    fn close_session(&mut self, session_id: i64, now: Now, out: &mut Vec<Effect>) {
+    /// Ends a session, by its own wish or by its silence. Answers the connection that is to be closed with it.
+    fn close_session(&mut self, session_id: i64, now: Now, out: &mut Vec<Effect>) -> Option<ConnId> {
         let header = self.header(session_id, now);
         let mut txn = TxnWriter::new(&header);
         txn.push(&Change::CloseSession);
@@ -229,8 +247,30 @@ impl Core {
         self.announce(happened, out);
         if let Some(conn) = conn {
             self.forget(conn);
-            out.push(Effect::Close(conn));
         }
+        conn
+    }
+
+    fn delete_spent_containers(&mut self, now: Now, out: &mut Vec<Effect>) {
+        let spent: Vec<Box<str>> =
+            self.state.tree.spent_containers().take(CONTAINERS_PER_CHECK).map(Box::from).collect();
+        for path in spent {
+            let header = self.header(0, now);
+            let change = Change::Delete { path: path.clone() };
+            let mut txn = TxnWriter::new(&header);
+            txn.push(&change);
+            let gone = self.state.tree.node(&path).map(|node| Happening::new(EventKind::Deleted, &path, node));
+            if self.state.tree.apply(&header, change).is_ok() {
+                self.log(txn, out);
+                let happened = gone.into_iter().chain(self.children_changed(&path)).collect();
+                self.announce(happened, out);
+            }
+        }
+    }
+
+    fn children_changed(&self, path: &str) -> Option<Happening> {
+        let (parent, _) = split(path)?;
+        self.state.tree.node(parent).map(|node| Happening::new(EventKind::ChildrenChanged, parent, node))
     }
 
     /// A connection has no session any more; the session may live on.
@@ -250,7 +290,11 @@ impl Core {
             return out.push(Effect::Close(conn));
         };
         match proto::decode_body(header.op, &mut body) {
-            Ok(Request::CloseSession) => self.close_session_and_reply(&asker, header.xid, now, out),
+            Ok(Request::CloseSession) => {
+                self.close_session(asker.session_id, now, out);
+                out.push(Effect::Reply(conn, proto::reply(header.xid, self.state.zxid, None).into_frame()));
+                out.push(Effect::Close(conn));
+            }
             Ok(request) => {
                 let (reply, and_close) = self.answer(&asker, header.xid, request, now, out);
                 out.push(Effect::Reply(conn, reply));
@@ -270,14 +314,6 @@ impl Core {
 
     fn reply_error(&self, conn: ConnId, xid: i32, error: ErrorCode, out: &mut Vec<Effect>) {
         out.push(Effect::Reply(conn, proto::reply(xid, self.state.zxid, Some(error)).into_frame()));
-    }
-
-    /// The answer goes out before the connection is closed.
-    fn close_session_and_reply(&mut self, asker: &Asker, xid: i32, now: Now, out: &mut Vec<Effect>) {
-        self.close_session(asker.session_id, now, out);
-        let close = out.pop();
-        out.push(Effect::Reply(asker.conn, proto::reply(xid, self.state.zxid, None).into_frame()));
-        out.extend(close);
     }
 
     /// The answer to a request, and whether the connection is to be closed behind it.
@@ -513,21 +549,16 @@ impl Core {
 
     /// What a write that took place means for watches and for the answer.
     fn conclude(&self, write: &Write<'_>, path: &str, happened: &mut Vec<Happening>) -> Result<Written, ErrorCode> {
-        let children_changed = |happened: &mut Vec<Happening>| {
-            let parent = split(path).map_or("/", |(parent, _)| parent);
-            let node = self.state.tree.node(parent);
-            happened.extend(node.map(|node| Happening::new(EventKind::ChildrenChanged, parent, node)));
-        };
         if let Write::Delete { .. } = write {
-            children_changed(happened);
+            happened.extend(self.children_changed(path));
             return Ok(Written::Deleted);
         }
         let node = self.state.tree.node(path).ok_or(ErrorCode::SystemError)?;
         Ok(match write {
             Write::Create(create) => {
                 happened.push(Happening::new(EventKind::Created, path, node));
-                children_changed(happened);
-                let with_stat = create.op == proto::op::CREATE2;
+                happened.extend(self.children_changed(path));
+                let with_stat = create.op != proto::op::CREATE;
                 Written::Created { with_stat, path: path.to_string(), stat: node.stat() }
             }
             Write::SetData { .. } => {
@@ -576,7 +607,6 @@ impl Core {
                 next_version(node.version, *version)?;
                 Ok(None)
             }
-            Write::Unimplemented => Err(ErrorCode::Unimplemented),
         }
     }
 
@@ -596,14 +626,19 @@ impl Core {
         if self.state.tree.node(&path).is_some() {
             return Err(ErrorCode::NodeExists);
         }
-        if parent.owner != 0 {
+        if parent.is_ephemeral() {
             return Err(ErrorCode::NoChildrenForEphemerals);
         }
+        let owner = match mode {
+            CreateMode { container: true, .. } => CONTAINER,
+            CreateMode { ephemeral: true, .. } => asker.session_id,
+            CreateMode { .. } => 0,
+        };
         Ok(Change::Create {
             path: path.into(),
             data: create.data.map(Box::from),
             acl: acl.into(),
-            owner: if mode.ephemeral { asker.session_id } else { 0 },
+            owner,
             parent_cversion: parent.cversion.wrapping_add(1),
         })
     }

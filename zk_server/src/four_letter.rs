@@ -108,6 +108,11 @@ pub fn refusal(word: Word) -> String {
     format!("{} is not executed because it is not in the whitelist.\n", word.name())
 }
 
+/// Apache's server counts the root twice, under "" and "/".
+fn node_count(core: &Core) -> usize {
+    core.state().tree.node_count() + 1
+}
+
 fn outstanding(connections: &ConnectionCounts) -> usize {
     connections.values().map(|(_, outstanding)| outstanding).sum()
 }
@@ -120,7 +125,7 @@ fn summary(core: &Core, counters: &Counters, connections: &ConnectionCounts) -> 
         connections.len(),
         outstanding(connections),
         core.state().zxid,
-        core.state().tree.node_count(),
+        node_count(core),
     )
 }
 
@@ -163,7 +168,7 @@ fn monitor(core: &Core, counters: &Counters, connections: &ConnectionCounts) -> 
         ("zk_packets_sent", counters.sent as usize),
         ("zk_num_alive_connections", connections.len()),
         ("zk_outstanding_requests", outstanding(connections)),
-        ("zk_znode_count", tree.node_count()),
+        ("zk_znode_count", node_count(core)),
         ("zk_watch_count", core.watches().summary().2),
         ("zk_ephemerals_count", tree.ephemerals().values().map(|paths| paths.len()).sum()),
         ("zk_approximate_data_size", tree.data_bytes()),

@@ -5,7 +5,7 @@
 //! it decided before anybody hears of it; [`server`] and [`connection`] are tokio's side. In reading order: [`proto`],
 //! [`tree`], [`session`], [`watches`], [`core`], [`txn`], [`txn_log`], [`snapshot`], [`store`], [`engine`], [`server`].
 //!
-//! Absent: ensembles, reconfiguration, TLS, SASL, container and TTL nodes (refused with ZooKeeper's errors), quotas
+//! Absent: ensembles, reconfiguration, TLS, SASL, nodes with a time to live (refused with ZooKeeper's errors), quotas
 //! (kept as nodes, not enforced).
 
 pub mod acl;

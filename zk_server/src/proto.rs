@@ -163,12 +163,14 @@ pub struct CreateMode {
     pub ephemeral: bool,
     /// Gets a number behind its name.
     pub sequential: bool,
+    /// Goes when its last child has gone.
+    pub container: bool,
 }
 
 /// A create as it stands in a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Create<'a> {
-    /// [`op::CREATE`] answers with the path, [`op::CREATE2`] with path and stat.
+    /// [`op::CREATE`] answers with the path, the others with path and stat.
     pub op: i32,
     /// The path; sequential ones get their number behind it.
     pub path: &'a str,
@@ -181,11 +183,14 @@ pub struct Create<'a> {
 }
 
 impl Create<'_> {
-    /// The mode behind the flags (`CreateMode.fromFlag`). Container and TTL modes are UNIMPLEMENTED.
+    /// The mode behind the flags (`CreateMode.fromFlag`). A time to live is UNIMPLEMENTED, as on every Apache server
+    /// without `extendedTypesEnabled`.
     pub fn mode(&self) -> Result<CreateMode, ErrorCode> {
+        let container = self.op == op::CREATE_CONTAINER;
         match self.flags {
-            0..=3 => Ok(CreateMode { ephemeral: self.flags & 1 != 0, sequential: self.flags & 2 != 0 }),
-            4..=6 => Err(ErrorCode::Unimplemented),
+            0..=3 => Ok(CreateMode { ephemeral: self.flags & 1 != 0, sequential: self.flags & 2 != 0, container }),
+            4 => Ok(CreateMode { ephemeral: false, sequential: false, container }),
+            5 | 6 => Err(ErrorCode::Unimplemented),
             _ => Err(ErrorCode::BadArguments),
         }
     }
@@ -205,8 +210,6 @@ pub enum Write<'a> {
     SetAcl { path: &'a str, acl: Vec<RawAcl<'a>>, version: i32 },
     /// Changes nothing, but fails the multi it stands in when the version is another.
     Check { path: &'a str, version: i32 },
-    /// Makes a container or a node with a time to live, which this server does not have.
-    Unimplemented,
 }
 
 /// An operation of a multiRead.
@@ -343,10 +346,7 @@ fn decode_write<'a>(op: i32, input: &mut Decoder<'a>) -> Result<Write<'a>, JuteE
             if op == op::CREATE_TTL {
                 input.long()?;
             }
-            match op {
-                op::CREATE | op::CREATE2 => Write::Create(Create { op, path, data, acl, flags }),
-                _ => Write::Unimplemented,
-            }
+            Write::Create(Create { op, path, data, acl, flags })
         }
         op::DELETE => Write::Delete { path: input.string()?, version: input.int()? },
         op::SET_DATA => Write::SetData { path: input.string()?, data: input.buffer()?, version: input.int()? },

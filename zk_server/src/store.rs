@@ -177,12 +177,17 @@ struct Recovered {
 fn recover(disk: &Arc<dyn Disk>, files: &Files, settings: Settings, clock: &dyn Clock) -> Result<Recovered, LogError> {
     let now = clock.monotonic();
     let fresh = || State::new(settings.tick, clock.now_ms());
-    let mut state = newest_snapshot(&**disk, files, fresh, now)?;
+    let (mut state, passed_over) = newest_snapshot(&**disk, files, fresh, now)?;
     let (mut replayed, mut tail) = (0, None);
-    for (index, (_, path)) in files.logs.iter().enumerate() {
+    for (index, (first, path)) in files.logs.iter().enumerate() {
         let next = files.logs.get(index + 1).map(|(first, _)| *first);
         if next.is_some_and(|next| next <= state.zxid + 1) {
             continue;
+        }
+        // Even an empty file proves that everything before its first transaction was once durable.
+        if *first > state.zxid + 1 {
+            let problem = format!("it begins with transaction {first:#x}, the last one before it is {:#x}", state.zxid);
+            return Err(LogError::Damaged { path: path.clone(), position: 0, problem });
         }
         let scanned = txn_log::scan(&**disk, path, |position, bytes| {
             let damaged = |problem| LogError::Damaged { path: path.clone(), position, problem };
@@ -197,6 +202,11 @@ fn recover(disk: &Arc<dyn Disk>, files: &Files, settings: Settings, clock: &dyn 
             // The crash came while the file was being made, before anything was acknowledged from it.
             _ => disk.remove_file(path).map_err(LogError::io("removing", path))?,
         }
+    }
+    if let Some(error) = passed_over
+        && files.snapshots.last().is_some_and(|(newest, _)| state.zxid < *newest)
+    {
+        return Err(error);
     }
     if let Some((path, scanned)) = tail.as_ref().filter(|(_, scanned)| scanned.torn) {
         warn!(path = %path.display(), position = scanned.end, "cutting a torn tail off the transaction log");
@@ -215,25 +225,25 @@ fn forbid_torn_middle(before: Option<(PathBuf, txn_log::Scanned)>) -> Result<(),
     }
 }
 
-/// The newest snapshot that can be read; the error of the newest when there are some and none can. Whether the log
-/// reaches back to an older one shows when it is replayed: a gap is an error.
+/// The newest snapshot that can be read, and the error of the newest one if it was passed over: the log must then make
+/// up for it. An error when there are some and none can be read.
 fn newest_snapshot(
     disk: &dyn Disk,
     files: &Files,
     fresh: impl Fn() -> State,
     now: Duration,
-) -> Result<State, LogError> {
+) -> Result<(State, Option<LogError>), LogError> {
     let mut first_error = None;
     for (_, path) in files.snapshots.iter().rev() {
         match snapshot::read(disk, path, fresh(), now) {
-            Ok(state) => return Ok(state),
+            Ok(state) => return Ok((state, first_error)),
             Err(error) => {
                 warn!(error = %describe(&error), "passing over a snapshot");
                 first_error.get_or_insert(error);
             }
         }
     }
-    first_error.map_or_else(|| Ok(fresh()), Err)
+    first_error.map_or_else(|| Ok((fresh(), None)), Err)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The znodes. Paths are walked name by name from the root; a node knows its children, not its own name.
 //!
-//! Always: every ephemeral node's path stands under its owner in `ephemerals`, and nowhere else. Applying a change
+//! Always: every ephemeral node's path stands under its owner in `ephemerals`, and nowhere else; containers likewise in
+//! `containers`. Applying a change
 //! answers how to take it back, which is how a multi that fails half-way leaves no trace. Whether a change is allowed
 //! is decided before, in [`crate::core`]. Quotas are not kept: `/zookeeper/quota` exists, but limits nothing.
 
@@ -28,7 +29,7 @@ pub struct Node {
     /// How many children were ever made here; clients see another count, [`Node::stat`].
     pub cversion: i32,
     pub aversion: i32,
-    /// The session of an ephemeral node, else 0.
+    /// The session of an ephemeral node, [`CONTAINER`], or 0.
     pub owner: i64,
     /// Where the children are; private to the tree.
     children: BTreeMap<Box<str>, NodeId>,
@@ -38,6 +39,9 @@ pub struct Node {
 struct NodeId(u32);
 
 const ROOT: NodeId = NodeId(0);
+
+/// The owner of a container node: one that goes when its last child has gone (`EphemeralType.CONTAINER`).
+pub const CONTAINER: i64 = i64::MIN;
 
 impl Node {
     /// A node without children.
@@ -58,6 +62,16 @@ impl Node {
         }
     }
 
+    /// Whether it goes with a session.
+    pub fn is_ephemeral(&self) -> bool {
+        self.owner != 0 && self.owner != CONTAINER
+    }
+
+    /// Whether it is a container that had children and has none any more. One that never had any stays.
+    pub fn is_spent_container(&self) -> bool {
+        self.owner == CONTAINER && self.cversion > 0 && self.children.is_empty()
+    }
+
     /// The names of the children, sorted.
     pub fn children(&self) -> impl ExactSizeIterator<Item = &str> {
         self.children.keys().map(|name| &**name)
@@ -75,7 +89,7 @@ impl Node {
             version: self.version,
             cversion: self.cversion.wrapping_mul(2).wrapping_sub(num_children),
             aversion: self.aversion,
-            ephemeral_owner: self.owner,
+            ephemeral_owner: if self.is_ephemeral() { self.owner } else { 0 },
             data_length: self.data.as_ref().map_or(0, |data| data.len() as i32),
             num_children,
             pzxid: self.pzxid,
@@ -125,6 +139,7 @@ pub struct Tree {
     nodes: Vec<Option<Box<Node>>>,
     free: Vec<u32>,
     ephemerals: BTreeMap<i64, BTreeSet<Box<str>>>,
+    containers: BTreeSet<Box<str>>,
     acls: HashSet<Arc<[Acl]>>,
     data_bytes: usize,
 }
@@ -147,6 +162,7 @@ impl Tree {
             nodes: Vec::new(),
             free: Vec::new(),
             ephemerals: BTreeMap::new(),
+            containers: BTreeSet::new(),
             acls: HashSet::new(),
             data_bytes: 0,
         };
@@ -158,6 +174,10 @@ impl Tree {
         {
             let acl = tree.intern(&acl);
             tree.insert(path, Box::new(Node::new(empty(), acl, &nothing, 0)));
+        }
+        // Apache's server sets the ACL of this node by hand (`DataTree.addConfigNode`), and clients can see that.
+        if let Some(config) = tree.node_mut("/zookeeper/config") {
+            config.aversion = -1;
         }
         tree
     }
@@ -185,6 +205,12 @@ impl Tree {
     /// All ephemeral paths by session.
     pub fn ephemerals(&self) -> &BTreeMap<i64, BTreeSet<Box<str>>> {
         &self.ephemerals
+    }
+
+    /// The containers that may go now.
+    pub fn spent_containers(&self) -> impl Iterator<Item = &str> {
+        let spent = |path: &&str| self.node(path).is_some_and(Node::is_spent_container);
+        self.containers.iter().map(|path| &**path).filter(spent)
     }
 
     /// How many nodes are below a path, at any depth.
@@ -277,9 +303,13 @@ impl Tree {
     /// has are replaced.
     pub fn restore(&mut self, path: &str, mut node: Node) -> Result<(), Misfit> {
         node.acl = self.intern(&node.acl);
-        if let Some(known) = self.node_mut(path) {
-            node.children = std::mem::take(&mut known.children);
-            *known = node;
+        if self.find(path).is_some() {
+            let data = node.data.take();
+            self.replace_data(path, data);
+            if let Some(known) = self.node_mut(path) {
+                (node.data, node.children) = (known.data.take(), std::mem::take(&mut known.children));
+                *known = node;
+            }
             return Ok(());
         }
         match split(path) {
@@ -368,8 +398,10 @@ impl Tree {
         let Some((parent, name)) = split(path) else { return };
         let Some(parent_id) = self.find(parent) else { return };
         self.data_bytes += path.len() + node.data.as_ref().map_or(0, |data| data.len());
-        if node.owner != 0 {
+        if node.is_ephemeral() {
             self.ephemerals.entry(node.owner).or_default().insert(path.into());
+        } else if node.owner == CONTAINER {
+            self.containers.insert(path.into());
         }
         let id = match self.free.pop() {
             Some(free) => {
@@ -396,6 +428,9 @@ impl Tree {
         let node = self.nodes.get_mut(id.0 as usize)?.take()?;
         self.free.push(id.0);
         self.data_bytes = self.data_bytes.saturating_sub(path.len() + node.data.as_ref().map_or(0, |data| data.len()));
+        if node.owner == CONTAINER {
+            self.containers.remove(path);
+        }
         if let Some(paths) = self.ephemerals.get_mut(&node.owner) {
             paths.remove(path);
             if paths.is_empty() {
