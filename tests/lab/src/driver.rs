@@ -69,14 +69,14 @@ impl Driver {
         self.main(version, main_class(version, tool), args, stdin, RUN_LIMIT)
     }
 
-    /// Runs the JUnit 5 classes of `tests/java/` called `classes` (without their package) against a broker; panics with
-    /// their report if one fails.
-    pub fn scenarios(&self, bootstrap_servers: &str, classes: &[&str]) {
+    /// Runs the JUnit 5 classes of `tests/java/` called `classes` (without their package) against a broker; answers with
+    /// their report, and panics with it if one fails.
+    pub fn scenarios(&self, bootstrap_servers: &str, classes: &[&str]) -> Output {
         let named: Vec<String> = classes.iter().map(|class| format!("klamm.lab.{class}")).collect();
         let mut args = vec![bootstrap_servers];
         args.extend(named.iter().map(String::as_str));
         let limit = Duration::from_secs(300);
-        self.main(KafkaVersion::V3_9, "klamm.lab.Scenarios", &args, "", limit).ok();
+        self.main(KafkaVersion::V3_9, "klamm.lab.Scenarios", &args, "", limit).ok()
     }
 
     /// Runs any class's `main`, from a Kafka release's jars or from `tests/java/` (package `klamm.lab`; 3.9 only). A run
@@ -182,7 +182,12 @@ fn main_class(version: KafkaVersion, tool: &str) -> &'static str {
 
 /// Our Java sources, by file name.
 const SOURCES: &[(&str, &str)] = &[
+    ("AckedProducer.java", include_str!("../../java/klamm/lab/AckedProducer.java")),
+    ("AdminTest.java", include_str!("../../java/klamm/lab/AdminTest.java")),
+    ("Cluster.java", include_str!("../../java/klamm/lab/Cluster.java")),
+    ("ConsumerTest.java", include_str!("../../java/klamm/lab/ConsumerTest.java")),
     ("Driver.java", include_str!("../../java/klamm/lab/Driver.java")),
+    ("ProducerTest.java", include_str!("../../java/klamm/lab/ProducerTest.java")),
     ("Run.java", include_str!("../../java/klamm/lab/Run.java")),
     ("Scenarios.java", include_str!("../../java/klamm/lab/Scenarios.java")),
 ];

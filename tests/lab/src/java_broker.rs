@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -48,11 +48,10 @@ impl JavaBroker {
         self.dir.path().join("logs")
     }
 
-    /// Stops the broker with SIGTERM, a controlled shutdown. Its data stays for [`JavaBroker::restart`].
-    pub fn stop(&mut self) {
-        if let Some(mut process) = self.process.take() {
-            process.terminate(STOP_LIMIT);
-        }
+    /// Stops the broker with SIGTERM, a controlled shutdown, and says how it ended. Its data stays for
+    /// [`JavaBroker::restart`].
+    pub fn stop(&mut self) -> Option<ExitStatus> {
+        self.process.take().map(|mut process| process.terminate(STOP_LIMIT))
     }
 
     /// Kills the broker with SIGKILL. Its data stays for [`JavaBroker::restart`], which fails until the old session in

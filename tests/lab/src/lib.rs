@@ -6,6 +6,7 @@
 //! Absent on purpose: knowledge of any one test. Suites live in the `tests/` folders of the crates they prove.
 #![allow(clippy::disallowed_methods, reason = "black-box tests run on the machine: its files, processes and clock")]
 
+mod broker;
 mod cache;
 mod driver;
 mod java_broker;
@@ -19,13 +20,14 @@ mod reaper;
 mod wait;
 mod zookeeper;
 
+pub use broker::{Broker, Target};
 pub use driver::Driver;
 pub use java_broker::JavaBroker;
 pub use klamm::{Klamm, KlammOptions};
 pub use maven::{KafkaVersion, ZooKeeperVersion, kafka, kafka_clients_jar, kafka_message_definitions, zookeeper};
 pub use node::node_modules;
 pub use ports::free_port;
-pub use process::{Output, Process};
+pub use process::{Output, Process, run};
 pub use python::python;
 pub use wait::{until, wait_for_port};
 pub use zookeeper::ZooKeeper;

@@ -30,6 +30,12 @@ public final class Scenarios {
     private static final class Report implements TestExecutionListener {
         private int passed;
         private int failed;
+        private long started;
+
+        @Override
+        public void executionStarted(TestIdentifier test) {
+            started = System.nanoTime();
+        }
 
         @Override
         public void executionFinished(TestIdentifier test, TestExecutionResult result) {
@@ -39,7 +45,7 @@ public final class Scenarios {
                 result.getThrowable().ifPresent(thrown -> thrown.printStackTrace(new PrintWriter(System.out, true)));
             } else if (test.isTest()) {
                 passed++;
-                System.out.println("ok " + test.getDisplayName());
+                System.out.println("ok " + test.getDisplayName() + ", " + (System.nanoTime() - started) / 1_000_000 + " ms");
             }
         }
     }
