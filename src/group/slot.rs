@@ -312,7 +312,8 @@ impl Active {
 
     fn carry_out(&mut self, effects: Effects) {
         for note in effects.notes {
-            info!("{note}");
+            // Ids and reasons are the clients' words: they must not make lines of their own.
+            info!("{}", note.replace(char::is_control, " "));
         }
         self.queue.extend(effects.appends);
         for (token, reply) in effects.replies {
