@@ -15,6 +15,7 @@ use klamm::zk::{
     ZkSettings,
 };
 use test_lab::{ZooKeeper, ZooKeeperVersion};
+use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use world::{Clock, Disk};
@@ -24,6 +25,9 @@ use zk_paths::ids::{BrokerEpoch, BrokerId, ZkVersion};
 const SESSION_TIMEOUT: Duration = Duration::from_secs(2);
 /// Longer than the session timeout, and than 1.4 times it, when some clients end a session by themselves.
 const OUTAGE: Duration = Duration::from_millis(3500);
+/// Bytes that a read and a write of `/a` take. Pings, 12 bytes each and one in 600 ms, cannot add up to as much before the
+/// connection counts as dead.
+const READ_AND_WRITE: usize = 70;
 const LIMIT: Duration = Duration::from_secs(30);
 
 #[test]
@@ -74,6 +78,7 @@ async fn run(mut server: TestServer) {
     watches(&*zk).await;
     let registrar = Registrar::new(zk.clone(), BrokerId(1));
     let broker_epoch = register(&zk, &registrar).await;
+    cut(&zk, &proxy).await;
     outage(&zk, &mut server).await;
     assert_eq!(register(&zk, &registrar).await, broker_epoch, "an outage does not bounce the broker");
     expiry(&zk, &proxy).await;
@@ -262,6 +267,22 @@ async fn changes_are_told(zk: &dyn Zk, name: &str) {
     wait_for(&mut events, &changed("/controller", Change::Deleted)).await;
 }
 
+/// The connection breaks under a read and a write: the read is repeated, the write's outcome is unknown to us.
+async fn cut(zk: &Arc<ZkSession>, proxy: &Proxy) {
+    let mut events = zk.subscribe();
+    let mut swallowed = proxy.swallowed.subscribe();
+    proxy.silent.send_replace(true);
+    let (reader, writer) = (zk.clone(), zk.clone());
+    let reader = tokio::spawn(async move { reader.get("/a").await });
+    let writer = tokio::spawn(async move { writer.set("/a", bytes("never"), ZkVersion::ANY).await });
+    let both = tokio::time::timeout(LIMIT, swallowed.wait_for(|bytes| *bytes >= READ_AND_WRITE)).await;
+    assert!(both.is_ok_and(|both| both.is_ok()), "read and write were sent");
+    proxy.silent.send_replace(false);
+    wait_for(&mut events, &ZkEvent::Resync).await;
+    assert_eq!(reader.await.unwrap().map(|node| node.data), Ok(bytes("1")));
+    assert_eq!(writer.await.unwrap(), Err(ZkError::UnknownOutcome { path: path("/a") }));
+}
+
 /// The server is away for longer than the session timeout: the session and its ephemeral node must be there afterwards.
 async fn outage(zk: &Arc<ZkSession>, server: &mut TestServer) {
     let before = zk.get("/broker").await.unwrap().stat;
@@ -335,38 +356,52 @@ fn an_ensemble_that_cannot_be_reached_is_named() {
     assert!(error.contains("refused"), "{error}");
 }
 
-/// Sits between client and server and can fall silent: connections stay open, nothing goes through.
+/// Sits between client and server and can fall silent: connections stay open, what the client says is swallowed.
 struct Proxy {
     port: u16,
     silent: watch::Sender<bool>,
+    /// Bytes swallowed since the beginning.
+    swallowed: watch::Sender<usize>,
 }
 
 impl Proxy {
     async fn start(server_port: u16) -> Proxy {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let silent = watch::Sender::new(false);
-        let watching = silent.subscribe();
+        let (silent, swallowed) = (watch::Sender::new(false), watch::Sender::new(0));
+        let (watching, counting) = (silent.subscribe(), swallowed.clone());
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(forward(client, server_port, watching.clone()));
+                tokio::spawn(forward(client, server_port, watching.clone(), counting.clone()));
             }
         });
-        Proxy { port, silent }
+        Proxy { port, silent, swallowed }
     }
 }
 
-/// Forwards until the proxy falls silent, then holds both ends until it speaks again, and hangs up.
-async fn forward(mut client: TcpStream, server_port: u16, mut silent: watch::Receiver<bool>) {
-    if *silent.borrow_and_update() {
-        let _ = silent.wait_for(|silent| !silent).await.is_ok();
-        return;
-    }
+/// Forwards until the proxy falls silent, then swallows until it speaks again, and hangs up.
+async fn forward(
+    mut client: TcpStream,
+    server_port: u16,
+    mut silent: watch::Receiver<bool>,
+    swallowed: watch::Sender<usize>,
+) {
     let Ok(mut server) = TcpStream::connect(("127.0.0.1", server_port)).await else { return };
-    let mut now_silent = silent.clone();
+    let mut fell_silent = silent.clone();
     tokio::select! {
+        biased;
+        _ = async { fell_silent.wait_for(|silent| *silent).await.is_ok() } => {}
         _ = tokio::io::copy_bidirectional(&mut client, &mut server) => return,
-        _ = async { now_silent.wait_for(|silent| *silent).await.is_ok() } => {}
     }
-    let _ = silent.wait_for(|silent| !silent).await.is_ok();
+    let swallow = async {
+        let mut bytes = [0; 1024];
+        while let Ok(read @ 1..) = client.read(&mut bytes).await {
+            swallowed.send_modify(|swallowed| *swallowed += read);
+        }
+        std::future::pending::<()>().await
+    };
+    tokio::select! {
+        () = swallow => {}
+        _ = async { silent.wait_for(|silent| !silent).await.is_ok() } => {}
+    }
 }

@@ -9,7 +9,9 @@
 //!   [`ZkEvent::Resync`] tells its users to read everything again, because events may have been missed in between.
 //!
 //! Paths are those of the cluster: the chroot of `zookeeper.connect` is put in front of them below this trait.
-//! Deliberately absent: ACLs other than open ones, and TLS and SASL towards ZooKeeper (refused at start).
+//! In reading order: this file, `error`, `events`, `settings`; then how it is done: `session` asks, `supervisor` keeps the
+//! session, `watches` keeps them set, `connection` and `jute` speak the protocol, `link` is what these share. On top of it:
+//! [`registration`]. For tests: [`fake`]. Deliberately absent: ACLs other than open ones, and TLS and SASL towards ZooKeeper (refused at start).
 
 //!
 //! Why not the `zookeeper-client` crate: it sends every create of a multi as `create2`, which 3.4 refuses (so no broker
@@ -36,6 +38,7 @@ use zk_paths::ids::ZkVersion;
 
 pub use error::{MultiError, ZkError};
 pub use events::{Change, EventReceiver, How, ZkEvent};
+pub use jute::fuzz;
 pub use session::{ConnectError, ZkSession};
 pub use settings::{BadConnectString, ZkSettings};
 

@@ -1,6 +1,7 @@
 //! [`Zk`] over the network: every operation becomes a request to the supervisor, every answer a typed result.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -15,10 +16,14 @@ use super::jute::{Malformed, Reader, code, op_code, request};
 use super::link::Link;
 use super::settings::ZkSettings;
 use super::supervisor::Supervisor;
-use super::{CreateMode, EventReceiver, MultiError, Node, Op, OpResult, SessionId, Stat, Watch, Zk, ZkError, watches};
+use super::{
+    CreateMode, EventReceiver, MultiError, Node, Op, OpResult, SessionId, Stat, Watch, Zk, ZkError, ZkEvent, watches,
+};
 
 /// Requests that wait for the supervisor to take them; more make their senders wait.
 const QUEUE: usize = 256;
+/// How long a server that was asked too much may take to hang up.
+const HANG_UP: Duration = Duration::from_secs(1);
 /// Nodes read by one multi-read, or at once where servers do not know it.
 const READ_CHUNK: usize = 500;
 
@@ -100,6 +105,10 @@ impl ZkSession {
         let probe = self.link.call(request::multi_read(std::iter::empty()), Retry::Read).await;
         if probe == Err(Failure::Code(code::UNIMPLEMENTED)) {
             self.link.forget_persistent_watches();
+            // Such a server hangs up now. Waiting for that spares the first write an unknown outcome.
+            let _ =
+                timeout(HANG_UP, async { while !matches!(events.next().await, Some(ZkEvent::Disconnected) | None) {} })
+                    .await;
         }
         self.create_chroot().await.map_err(ConnectError::Chroot)
     }
