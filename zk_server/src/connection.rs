@@ -36,6 +36,8 @@ pub struct Shared {
     pub words: std::collections::BTreeSet<Word>,
     /// How long a connection may stay without a session.
     pub handshake_timeout: Duration,
+    /// Never used to send: its receiver learns when the last connection has ended.
+    pub alive: mpsc::Sender<()>,
 }
 
 /// Why a connection ended.

@@ -24,6 +24,8 @@ use crate::store::{Settings, Store, StoreError};
 const FRAME_BYTES: usize = 64 << 20;
 /// How long a connection may stay without asking for a session; Apache's `sessionlessCnxnTimeout`.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a stop waits for connections to send what is queued on them.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long accepting pauses after it failed, as when there is no file descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -53,6 +55,8 @@ pub struct Server {
     engine: mpsc::Sender<Message>,
     health: watch::Receiver<Health>,
     tasks: Vec<JoinHandle<()>>,
+    /// Ends when the last connection has ended: each holds a sender.
+    connections: mpsc::Receiver<()>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
 
@@ -81,11 +85,20 @@ pub async fn start(config: Config, disk: Arc<dyn Disk>, clock: Arc<dyn Clock>) -
     let (send, receive) = mpsc::channel(engine::QUEUE);
     let (tell, health) = watch::channel(Health::Running);
     let thread = engine::spawn(engine, receive, tell).map_err(StartError::Thread)?;
+    let (alive, connections) = mpsc::channel(1);
+    let shared = Shared {
+        engine: send.clone(),
+        frame_bytes: Arc::new(Semaphore::new(FRAME_BYTES.max(config.max_request_bytes))),
+        max_request_bytes: config.max_request_bytes,
+        words: config.words,
+        handshake_timeout: HANDSHAKE_TIMEOUT,
+        alive,
+    };
     let tasks = vec![
-        tokio::spawn(accept(listener, config.clone(), send.clone())),
+        tokio::spawn(accept(listener, config.max_client_connections, Arc::new(shared))),
         tokio::spawn(tick(config.tick_time, send.clone())),
     ];
-    Ok(Server { address, engine: send, health, tasks, thread: Some(thread) })
+    Ok(Server { address, engine: send, health, tasks, connections, thread: Some(thread) })
 }
 
 impl Server {
@@ -102,6 +115,10 @@ impl Server {
         if let Some(thread) = self.thread.take() {
             let _ = tokio::task::spawn_blocking(move || thread.join()).await;
         }
+        for task in self.tasks.drain(..) {
+            let _ = task.await;
+        }
+        let _ = tokio::time::timeout(CLOSE_TIMEOUT, self.connections.recv()).await;
     }
 
     /// Waits until the server cannot go on, and says why. Does not return while it runs.
@@ -131,15 +148,8 @@ async fn tick(every: Duration, engine: mpsc::Sender<Message>) {
     }
 }
 
-async fn accept(listener: TcpListener, config: Config, engine: mpsc::Sender<Message>) {
-    let shared = Arc::new(Shared {
-        engine,
-        frame_bytes: Arc::new(Semaphore::new(FRAME_BYTES.max(config.max_request_bytes))),
-        max_request_bytes: config.max_request_bytes,
-        words: config.words,
-        handshake_timeout: HANDSHAKE_TIMEOUT,
-    });
-    let per_address = Arc::new(PerAddress { limit: config.max_client_connections, counts: Mutex::default() });
+async fn accept(listener: TcpListener, limit: usize, shared: Arc<Shared>) {
+    let per_address = Arc::new(PerAddress { limit, counts: Mutex::default() });
     for number in 1.. {
         match listener.accept().await {
             Ok((stream, peer)) => admit(stream, peer, ConnId(number), &per_address, &shared),

@@ -1,6 +1,8 @@
 //! A server on loopback whose disk and clock belong to the test.
 #![allow(dead_code, clippy::unwrap_used, reason = "each test binary uses a part; a failure is to show where")]
 
+pub mod raw;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;

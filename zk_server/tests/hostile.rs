@@ -1,0 +1,164 @@
+//! Connections that lie, stop half-way or never read. Each gets ZooKeeper's error or is closed; nobody else notices.
+
+mod common;
+
+use common::raw::Raw;
+use common::{connect, persistent, start};
+use zk_server::proto::op;
+
+/// Says `bytes` on a new connection with a session; the server closes it, and everybody else goes on.
+async fn closes(bytes: &[u8]) {
+    let (server, _) = start().await;
+    let bystander = connect(&server).await;
+    let mut raw = Raw::with_session(&server).await;
+    raw.send(bytes).await;
+    assert_eq!(raw.rest().await, b"", "{bytes:?}");
+    bystander.create("/fine", b"", &persistent()).await.unwrap();
+}
+
+#[tokio::test]
+async fn lengths_that_nobody_may_announce_close_the_connection() {
+    for length in [-1, i32::MIN, 0x10_0000, i32::MAX] {
+        closes(&length.to_be_bytes()).await;
+    }
+    // A frame too short for a header.
+    closes(&[0, 0, 0, 3, 1, 2, 3]).await;
+    closes(&[0, 0, 0, 0]).await;
+}
+
+#[tokio::test]
+async fn a_first_frame_that_is_no_connect_request_closes_the_connection() {
+    let (server, _) = start().await;
+    for bytes in [&b"GET / HTTP/1.1\r\n\r\n"[..], &[0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 1], b"kill"] {
+        let mut raw = Raw::open(&server).await;
+        raw.send(bytes).await;
+        assert_eq!(raw.rest().await, b"", "{bytes:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_cannot_be_read_is_an_error_and_the_connection_lives() {
+    let (server, _) = start().await;
+    let mut raw = Raw::with_session(&server).await;
+    raw.request(1, op::GET_DATA, |out| out.int(i32::MAX)).await;
+    raw.request(2, op::CREATE, |out| {
+        out.string("/a");
+        out.buffer(None);
+        out.int(i32::MAX);
+    })
+    .await;
+    raw.request(3, op::SET_WATCHES, |out| {
+        out.long(0);
+        out.int(i32::MAX);
+    })
+    .await;
+    raw.request(4, op::MULTI, |out| out.int(op::CREATE)).await;
+    raw.request(5, op::GET_DATA, |out| out.buffer(Some(&[0xff, 0xfe]))).await;
+    for xid in 1..=5 {
+        assert_eq!(raw.answer().await, Some((xid, -5)));
+    }
+    raw.request(6, op::PING, |_| ()).await;
+    assert_eq!(raw.answer().await, Some((-2, 0)));
+    raw.request(7, 4711, |_| ()).await;
+    assert_eq!(raw.answer().await, Some((7, -6)));
+    assert_eq!(raw.rest().await, b"");
+}
+
+#[tokio::test]
+async fn answers_come_in_the_order_of_the_requests_however_they_are_cut() {
+    let (server, _) = start().await;
+    let mut raw = Raw::with_session(&server).await;
+    let mut bytes = Vec::new();
+    for xid in 0..300 {
+        let mut out = zk_server::jute::Encoder::frame();
+        out.int(xid);
+        out.int(if xid % 3 == 0 { op::CREATE2 } else { op::EXISTS });
+        out.string(&format!("/n{}", xid / 3));
+        if xid % 3 == 0 {
+            out.buffer(None);
+            zk_server::acl::Acl::encode_all(&zk_server::acl::Acl::open(), &mut out);
+            out.int(0);
+        } else {
+            out.bool(false);
+        }
+        bytes.extend_from_slice(&out.into_frame());
+    }
+    for piece in bytes.chunks(61) {
+        raw.send(piece).await;
+    }
+    for xid in 0..300 {
+        assert_eq!(raw.answer().await, Some((xid, 0)));
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_an_expired_session_and_the_owner_keeps_it() {
+    let (server, _) = start().await;
+    let mut owner = Raw::open(&server).await;
+    let (_, session_id, password) = owner.ask_for_session(0, &[0; 16]).await;
+    for wrong in [&[0; 16][..], &password[..15], b""] {
+        let mut thief = Raw::open(&server).await;
+        assert_eq!(thief.ask_for_session(session_id, wrong).await, (0, 0, vec![0; 16]));
+        assert_eq!(thief.rest().await, b"");
+    }
+    owner.request(1, op::PING, |_| ()).await;
+    assert_eq!(owner.answer().await, Some((-2, 0)));
+    let mut moved = Raw::open(&server).await;
+    assert_eq!(moved.ask_for_session(session_id, &password).await, (20_000, session_id, password));
+    assert_eq!(owner.rest().await, b"", "the old connection of a session that moved is closed");
+}
+
+#[tokio::test]
+async fn nobody_waits_for_a_client_that_never_reads() {
+    let (server, _) = start().await;
+    let client = connect(&server).await;
+    client.create("/big", &vec![7; 900_000], &persistent()).await.unwrap();
+    let mut deaf = Raw::with_session(&server).await;
+    // Many reads in one go: 400 answers of 900 kB each, more than may wait on one connection.
+    let mut bytes = Vec::new();
+    for xid in 0..400 {
+        let mut out = zk_server::jute::Encoder::frame();
+        out.int(xid);
+        out.int(op::GET_DATA);
+        out.string("/big");
+        out.bool(false);
+        bytes.extend_from_slice(&out.into_frame());
+    }
+    deaf.send(&bytes).await;
+    client.set_data("/big", b"small", None).await.unwrap();
+    assert_eq!(client.get_data("/big").await.unwrap().0, b"small");
+}
+
+#[tokio::test]
+async fn words_are_answered_from_the_whitelist_only() {
+    let (server, _) = start().await;
+    let client = connect(&server).await;
+    client.create("/e", b"", &common::ephemeral()).await.unwrap();
+    for (word, expected) in [
+        ("ruok", "imok"),
+        ("isro", "rw"),
+        ("srvr", "Mode: standalone"),
+        ("stat", "Clients:\n /127.0.0.1:"),
+        ("mntr", "zk_ephemerals_count\t1\n"),
+        ("cons", ",to=20000)"),
+        ("dump", "\t/e\n"),
+        ("conf", "tickTime=50\n"),
+        ("envi", "zookeeper.version=3.8"),
+        ("wchs", "Total watches:0"),
+    ] {
+        let mut raw = Raw::open(&server).await;
+        raw.send(word.as_bytes()).await;
+        let answer = String::from_utf8(raw.rest().await).unwrap();
+        assert!(answer.contains(expected), "{word}: {answer}");
+    }
+    let mut config = zk_server::Config::new("/zk");
+    config.max_client_connections = 1;
+    let disk = std::sync::Arc::new(world::MemDisk::new());
+    let clock = std::sync::Arc::new(world::SystemClock::new());
+    let strict = zk_server::start(config, disk, clock).await.unwrap();
+    let mut raw = Raw::open(&strict).await;
+    raw.send(b"ruok").await;
+    let mut second = Raw::open(&strict).await;
+    assert_eq!(second.rest().await, b"", "one connection from this address is allowed");
+    assert_eq!(raw.rest().await, b"ruok is not executed because it is not in the whitelist.\n");
+}
