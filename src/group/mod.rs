@@ -37,6 +37,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use tokio::sync::Semaphore;
 use tracing::warn;
 use world::Clock;
 use zk_paths::ids::{LeaderEpoch, TopicPartition};
@@ -98,6 +99,7 @@ impl GroupCoordinator {
             settings: config.settings,
             format: config.format,
             load_buffer_bytes: config.load_buffer_bytes,
+            load_permit: Semaphore::new(1),
             expiry_check_ms: config.expiry_check_ms,
         });
         let slots = (0..config.partitions.max(1)).map(|partition| Arc::new(Slot::new(partition, Arc::clone(&shared))));

@@ -14,7 +14,8 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Notify, Semaphore, oneshot};
+use tokio::task::JoinError;
 use tracing::{error, info, warn};
 use world::Clock;
 use zk_paths::ids::LeaderEpoch;
@@ -25,8 +26,8 @@ use super::load::load;
 use super::log::{OffsetsLog, ReadFailure};
 use super::writer::{self, Format, Written};
 
-/// How long a partition that cannot be read is left alone.
-const LOAD_RETRY: Duration = Duration::from_secs(1);
+/// How long a partition that cannot be read is left alone at first, and at most.
+const LOAD_RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
 /// What all slots share.
 #[derive(Debug)]
@@ -41,6 +42,8 @@ pub struct Shared {
     pub format: Format,
     /// `offsets.load.buffer.size`.
     pub load_buffer_bytes: usize,
+    /// Partitions are read one at a time, as in Kafka: a new leader of all of them has one buffer and one busy thread.
+    pub load_permit: Semaphore,
     /// `offsets.retention.check.interval.ms`.
     pub expiry_check_ms: u64,
 }
@@ -160,18 +163,25 @@ impl Slot {
     }
 
     async fn load_and_drive(self: Arc<Self>, term: u64) {
+        let mut pause = LOAD_RETRY.0;
         while self.is_in(term) {
-            let started = self.shared.now();
-            let slot = Arc::clone(&self);
-            let outcome = tokio::task::spawn_blocking(move || slot.load(started, term)).await;
-            match outcome {
+            match self.load_in_turn(term).await {
                 Ok(Ok(wake)) => return self.drive(term, &wake).await,
                 Ok(Err(ReadFailure::NotLeader(_))) => return self.give_up(term),
                 Ok(Err(failure)) => error!("groups cannot be loaded, trying again: {failure}"),
                 Err(panic) => error!("loading __consumer_offsets-{} came to an end: {panic}", self.partition),
             }
-            tokio::time::sleep(LOAD_RETRY).await;
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LOAD_RETRY.1);
         }
+    }
+
+    async fn load_in_turn(self: &Arc<Self>, term: u64) -> Result<Result<Arc<Notify>, ReadFailure>, JoinError> {
+        let started = self.shared.now();
+        let slot = Arc::clone(self);
+        // Never closed; without a permit it would be read all the same.
+        let _permit = self.shared.load_permit.acquire().await;
+        tokio::task::spawn_blocking(move || slot.load(started, term)).await
     }
 
     /// Replays the partition and becomes active. Blocks.
