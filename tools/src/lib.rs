@@ -1,1 +1,125 @@
-//! kafka-topics-style subcommands, one file each.
+//! Kafka's command-line tools, one file each: the options, the texts on standard output and the exit statuses of
+//! Kafka 3.9, over Klamm's own clients.
+//!
+//! [`run`] finds a tool by its own name (`topics`) or its script's (`kafka-topics.sh`). What a tool needs of the machine
+//! comes in a [`terminal::Terminal`], so that tests run whole tools against a scripted broker. Shared by all are [`options`]
+//! (the option syntax) and [`error`] (how a tool ends). An option that is
+//! not built yet is refused by name; none is read and ignored unless Kafka ignores it too.
+
+mod error;
+mod options;
+mod server_stop;
+mod terminal;
+
+use std::ffi::OsString;
+
+use error::ToolError;
+use terminal::Terminal;
+
+/// Kafka's release whose behaviour these tools have; what `--version` prints, as scripts compare it.
+const KAFKA_VERSION: &str = "3.9.2";
+
+/// Runs the tool of this name, or of the script of this name, to its end. `None`: there is no such tool. Otherwise the
+/// exit status.
+pub fn run(name: &str, arguments: Vec<OsString>) -> Option<u8> {
+    let mut terminal = Terminal::of_the_process();
+    if name == "tools" {
+        return Some(finish(list(&mut terminal), None, &mut terminal));
+    }
+    let tool = find(name)?;
+    // Java reads its arguments in the same lossy way.
+    let arguments: Vec<String> =
+        arguments.into_iter().map(|argument| argument.to_string_lossy().into_owned()).collect();
+    let outcome = (tool.run)(&arguments, &mut terminal);
+    Some(finish(outcome, Some(tool), &mut terminal))
+}
+
+/// The names of all scripts that are links to tools, for `klamm links`.
+pub fn scripts() -> impl Iterator<Item = &'static str> {
+    TOOLS.iter().map(|tool| tool.script)
+}
+
+/// One tool.
+struct Tool {
+    /// As in `klamm <name>`.
+    name: &'static str,
+    /// The script that Kafka starts it with.
+    script: &'static str,
+    /// What it is for, in one line.
+    summary: &'static str,
+    /// Its options, for the usage text.
+    options: &'static [options::Spec],
+    run: fn(&[String], &mut Terminal) -> Result<(), ToolError>,
+}
+
+/// Every tool, by name.
+const TOOLS: &[Tool] = &[
+    Tool {
+        name: "server-stop",
+        script: "kafka-server-stop.sh",
+        summary: "Stop the brokers that run on this machine",
+        options: server_stop::OPTIONS,
+        run: server_stop::stop_brokers,
+    },
+    Tool {
+        name: "zookeeper-stop",
+        script: "zookeeper-server-stop.sh",
+        summary: "Stop the embedded ZooKeeper servers that run on this machine",
+        options: &[],
+        run: server_stop::stop_zookeepers,
+    },
+];
+
+fn find(name: &str) -> Option<&'static Tool> {
+    TOOLS.iter().find(|tool| tool.name == name || tool.script == name || tool.script.strip_suffix(".sh") == Some(name))
+}
+
+fn list(terminal: &mut Terminal) -> Result<(), ToolError> {
+    let width = TOOLS.iter().map(|tool| tool.name.len()).max().unwrap_or(0);
+    for tool in TOOLS {
+        terminal.line(&format!("{:width$}  {} ({})", tool.name, tool.summary, tool.script))?;
+    }
+    Ok(())
+}
+
+/// Tells the end of a tool and gives its exit status.
+fn finish(outcome: Result<(), ToolError>, tool: Option<&Tool>, terminal: &mut Terminal) -> u8 {
+    let status = match outcome {
+        Ok(()) => 0,
+        Err(error) => {
+            let options = tool.map_or(&[][..], |tool| tool.options);
+            error.tell(options, terminal)
+        }
+    };
+    terminal.flush();
+    status
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_sorted_unique_and_found_with_their_scripts() {
+        assert!(TOOLS.is_sorted_by(|one, next| one.name < next.name));
+        for tool in TOOLS {
+            for name in [tool.name, tool.script, tool.script.trim_end_matches(".sh")] {
+                assert_eq!(find(name).map(|found| found.name), Some(tool.name), "{name}");
+            }
+        }
+        assert_eq!(scripts().count(), TOOLS.len());
+        assert!(find("kafka-frobnicate.sh").is_none());
+        assert_eq!(run("kafka-frobnicate.sh", Vec::new()), None);
+    }
+
+    #[test]
+    fn options_are_unique_and_described() {
+        for tool in TOOLS {
+            let mut names: Vec<&str> = tool.options.iter().map(|option| option.name).collect();
+            names.sort_unstable();
+            names.dedup();
+            assert_eq!(names.len(), tool.options.len(), "{}", tool.name);
+            assert!(tool.options.iter().all(|option| !option.help.is_empty()), "{}", tool.name);
+        }
+    }
+}
