@@ -10,24 +10,44 @@
 //! else. Membership is different, as in Kafka: it lives in memory, and a record is written when a generation has its
 //! assignment, so that the next coordinator can go on with it.
 //!
+//! In reading order: [`state`] has the table of states, [`member`], [`group`] and [`record`] the data, [`deadlines`] what
+//! must happen in time. [`join`], [`rebalance`] and [`sync`] are the way to a new generation, [`heartbeat`] and [`leave`]
+//! the ways out of it, [`offsets`] and [`cleanup`] the life of offsets, [`replay`] the way back from the log. [`answer`]
+//! has what is said, [`subscription`] the one place that looks into a member's metadata.
+//!
 //! Absent: the consumer protocol of KIP-848 (ZooKeeper clusters have none), TxnOffsetCommit (transactional commits that
 //! are in the log already are loaded, and pending ones answer UNSTABLE_OFFSET_COMMIT).
 
-pub mod answer;
-pub mod cleanup;
-pub mod deadlines;
-pub mod group;
-pub mod heartbeat;
-pub mod join;
-pub mod leave;
-pub mod member;
-pub mod offsets;
-pub mod rebalance;
-pub mod record;
-pub mod replay;
 pub mod state;
-pub mod subscription;
+
+pub mod member;
+
+pub mod group;
+
+pub mod record;
+
+pub mod deadlines;
+
+pub mod join;
+
+pub mod rebalance;
+
 pub mod sync;
+
+pub mod heartbeat;
+
+pub mod leave;
+
+pub mod offsets;
+
+pub mod cleanup;
+
+pub mod replay;
+
+pub mod answer;
+
+pub mod subscription;
+
 #[cfg(test)]
 mod tests;
 
