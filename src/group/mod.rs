@@ -5,7 +5,7 @@
 //!
 //! In reading order: [`core`] decides, [`records`] gives its records their bytes, [`log`] is what it needs of the log,
 //! [`load`] reads a partition back, [`writer`] appends, [`slot`] ties these together for one partition. The files
-//! [`membership`], [`offsets`] and [`admin`] translate between requests and the core.
+//! [`membership`], [`offsets`] and [`admin`] translate between requests and the core; [`config`] has the settings.
 //!
 //! Absent: TxnOffsetCommit (comes with transactions), offsets in ZooKeeper (version 0 of OffsetCommit and OffsetFetch
 //! answers UNSUPPORTED_VERSION), the consumer protocol of KIP-848 (not in ZooKeeper mode).
@@ -28,6 +28,8 @@ pub mod offsets;
 
 pub mod admin;
 
+pub mod config;
+
 mod errors;
 
 #[cfg(test)]
@@ -42,30 +44,11 @@ use tracing::warn;
 use world::Clock;
 use zk_paths::ids::{LeaderEpoch, TopicPartition};
 
+use self::config::GroupConfig;
 use self::core::Event;
 use self::core::answer::Refusal;
 use self::log::OffsetsLog;
 use self::slot::{Shared, Slot};
-use self::writer::Format;
-
-/// What the coordinator is told at the start.
-#[derive(Debug, Clone)]
-pub struct GroupConfig {
-    /// Partitions of `__consumer_offsets`: of the topic if it exists, else `offsets.topic.num.partitions`. Does not
-    /// change while the broker runs, because it decides where a group lives.
-    pub partitions: i32,
-    /// What the decisions depend on.
-    pub settings: core::Settings,
-    /// How records are written.
-    pub format: Format,
-    /// Whether `group.instance.id` is served: `inter.broker.protocol.version` 2.3 and newer. Older coordinators would
-    /// take static members for dynamic ones.
-    pub has_static_membership: bool,
-    /// `offsets.load.buffer.size`.
-    pub load_buffer_bytes: usize,
-    /// `offsets.retention.check.interval.ms`.
-    pub expiry_check_ms: u64,
-}
 
 /// The group coordinator of this broker.
 pub struct GroupCoordinator {

@@ -22,6 +22,7 @@ use super::log::AppendFailure;
 use super::log::fake::FakeLog;
 use super::membership::Client;
 use super::records::{self, ValueVersions};
+use super::writer::Format;
 use super::*;
 
 const JAVA_3_9: &[u8] = include_bytes!("testdata/offsets-ibp-3.9.log");
