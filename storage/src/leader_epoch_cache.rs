@@ -157,6 +157,10 @@ mod tests {
         cache
     }
 
+    fn reloaded(disk: &MemDisk) -> LeaderEpochCache {
+        cache(disk, &[])
+    }
+
     fn numbers(cache: &LeaderEpochCache) -> Vec<(i32, i64)> {
         cache.entries().iter().map(|(epoch, start)| (epoch.0, start.0)).collect()
     }
@@ -205,6 +209,7 @@ mod tests {
         cache.truncate_from_start(Offset(3));
         assert_eq!(numbers(&cache), [(4, 25)]);
         cache.flush().unwrap();
-        assert_eq!(numbers(&super::tests::cache(&disk, &[])), [(4, 25)]);
+        drop(cache);
+        assert_eq!(numbers(&reloaded(&disk)), [(4, 25)]);
     }
 }

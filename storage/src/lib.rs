@@ -1,21 +1,49 @@
 //! Record batches, segments, indexes, logs: Kafka's data directory.
+//!
+//! Synchronous: nothing here awaits, starts a thread or keeps time by itself (loading excepted, which uses one thread
+//! per `num.recovery.threads.per.data.dir`). What has to happen in the background is a function that a shell calls.
+//! Nothing that is read from disk is believed without a check, and nothing read from disk can panic.
+//!
+//! In reading order: [`batch`] and [`compression`], what a segment holds; [`log`], one partition; [`log_manager`],
+//! all of them in their directories; [`recovery`], how they are opened; then the small files.
 
 mod be;
-mod entry_file;
 
 pub mod batch;
-pub mod checkpoint;
-pub mod clean_shutdown;
 pub mod compression;
-pub mod error;
-pub mod file_name;
-mod leader_epoch_cache;
 mod legacy;
-pub mod log_config;
-pub mod meta_properties;
+
+mod entry_file;
 mod offset_index;
-pub mod partition_metadata;
-pub mod producer_snapshot;
-pub mod producer_state;
+pub mod scan;
+mod segment;
 mod time_index;
 pub mod txn_index;
+
+pub mod log;
+pub mod log_config;
+pub mod log_manager;
+pub mod producer_state;
+pub mod retention;
+mod tail;
+pub mod validate;
+
+pub mod recovery;
+
+pub mod checkpoint;
+pub mod clean_shutdown;
+pub mod error;
+pub mod file_name;
+pub mod health;
+mod leader_epoch_cache;
+pub mod meta_properties;
+pub mod partition_metadata;
+pub mod producer_snapshot;
+
+pub use error::StorageError;
+pub use log::LogStartError;
+pub use log::{FetchSlice, Fetched, LoadHints, Log, LogAppendInfo, LogContext, ReadError, TimestampOffset};
+pub use log_config::{LogConfig, TopicCompression};
+pub use log_manager::{LogManager, LogManagerConfig, StartError};
+pub use producer_state::AppendOrigin;
+pub use validate::{AppendError, RecordError};

@@ -77,7 +77,7 @@ impl TxnIndex {
         TxnIndex { disk, dir, base_offset, loaded: Mutex::new(None) }
     }
 
-    /// A new segment's: there is no file to look for.
+    /// There is no file to look for.
     pub(crate) fn new_empty(disk: Arc<dyn Disk>, dir: SharedDir, base_offset: i64) -> TxnIndex {
         TxnIndex { disk, dir, base_offset, loaded: Mutex::new(Some(Vec::new())) }
     }

@@ -1,0 +1,659 @@
+//! Logs on a disk in memory: what goes in comes out, whatever happens in between.
+
+use std::path::PathBuf;
+
+use bytes::Bytes;
+use proptest::prelude::*;
+use world::clock::ManualClock;
+use world::{MemDisk, Unsynced};
+
+use super::*;
+use crate::batch::{Batch, BatchBuilder, Batches, ControlType, EndTransactionMarker, ProducerFields, TimestampType};
+use crate::compression::Codec;
+use crate::log_config::TopicCompression;
+use crate::producer_state::{AppendOrigin, ProducerError};
+use crate::validate::AppendError;
+
+const NOW: i64 = 1_700_000_000_000;
+const EPOCH: LeaderEpoch = LeaderEpoch(3);
+
+fn dir() -> PathBuf {
+    PathBuf::from("/logs/t-0")
+}
+
+fn context(disk: &MemDisk) -> LogContext {
+    LogContext {
+        disk: Arc::new(disk.clone()),
+        clock: Arc::new(ManualClock::new(NOW)),
+        health: Arc::new(DirHealth::new(PathBuf::from("/logs"), None)),
+        producer_id_expiration: Duration::from_secs(86_400),
+    }
+}
+
+fn small() -> LogConfig {
+    LogConfig {
+        segment_bytes: 600,
+        index_interval_bytes: 100,
+        file_delete_delay: Duration::ZERO,
+        ..LogConfig::default()
+    }
+}
+
+fn try_open(disk: &MemDisk, config: LogConfig, hints: LoadHints) -> Result<Log, StorageError> {
+    disk.create_dir_all(&dir()).attempt_made()?;
+    Log::open(&dir(), TopicPartition::new("t", 0), config, hints, context(disk))
+}
+
+/// Test shorthand.
+trait AttemptMade<T> {
+    fn attempt_made(self) -> Result<T, StorageError>;
+}
+
+impl<T> AttemptMade<T> for std::io::Result<T> {
+    fn attempt_made(self) -> Result<T, StorageError> {
+        self.map_err(|source| StorageError::Io { action: "make", path: dir(), source })
+    }
+}
+
+fn open(disk: &MemDisk, config: LogConfig) -> Log {
+    try_open(disk, config, LoadHints::default()).unwrap()
+}
+
+fn batch_of(values: &[&[u8]], timestamp: i64, codec: Codec) -> Bytes {
+    let mut builder = BatchBuilder::new().compression(codec);
+    for value in values {
+        builder.append(timestamp, None, Some(value), &[]);
+    }
+    builder.build().unwrap()
+}
+
+fn append(log: &Log, values: &[&[u8]]) -> LogAppendInfo {
+    let batch = batch_of(values, NOW, Codec::None);
+    log.append_as_leader(batch, EPOCH, AppendOrigin::Client).unwrap()
+}
+
+/// Everything from an offset to the log end, as (offset, value).
+fn read_all(log: &Log, from: i64) -> Vec<(i64, Vec<u8>)> {
+    let mut records = Vec::new();
+    let mut next = from;
+    while next < log.log_end_offset().0 {
+        let fetched = log.read(Offset(next), 250, log.log_end_offset(), true).unwrap();
+        let Some(slice) = fetched.slice else { panic!("nothing at {next} of {:?}", log.log_end_offset()) };
+        for batch in Batches::new(slice.read().unwrap()).map(Result::unwrap) {
+            batch.check_crc().unwrap();
+            let read = batch.records(1 << 20).unwrap();
+            let wanted = read.into_iter().filter(|record| record.offset >= from);
+            records.extend(wanted.map(|record| (record.offset, record.value.map(Vec::from).unwrap_or_default())));
+            next = batch.header.next_offset();
+        }
+    }
+    records
+}
+
+fn values(records: &[(i64, Vec<u8>)]) -> Vec<&[u8]> {
+    records.iter().map(|(_, value)| value.as_slice()).collect()
+}
+
+#[test]
+fn appended_records_are_read_with_their_offsets() {
+    let disk = MemDisk::new();
+    let log = open(&disk, LogConfig::default());
+    let first = append(&log, &[b"a", b"b"]);
+    assert_eq!((first.first_offset, first.last_offset, first.record_count), (Offset(0), Offset(1), 2));
+    let second = append(&log, &[b"c"]);
+    assert_eq!((second.first_offset, second.leader_epoch), (Offset(2), EPOCH));
+    let records = read_all(&log, 0);
+    assert_eq!(records, [(0, b"a".to_vec()), (1, b"b".to_vec()), (2, b"c".to_vec())]);
+    assert_eq!(values(&read_all(&log, 1)), [&b"b"[..], b"c"]);
+    assert_eq!(log.latest_epoch(), Some(EPOCH));
+    assert_eq!(log.high_watermark(), Offset(0));
+    assert_eq!(log.raise_high_watermark(Offset(99)), Some(Offset(3)));
+    assert_eq!(log.last_stable_offset(), Offset(3));
+}
+
+#[test]
+fn the_untouched_part_of_a_batch_stays_as_it_came() {
+    let disk = MemDisk::new();
+    let log = open(&disk, LogConfig::default());
+    for codec in [Codec::None, Codec::Gzip, Codec::Snappy, Codec::Lz4, Codec::Zstd] {
+        let sent = batch_of(&[b"one", b"two"], NOW, codec);
+        let info = log.append_as_leader(sent.clone(), EPOCH, AppendOrigin::Client).unwrap();
+        let slice = log.read(info.first_offset, 10_000, log.log_end_offset(), true).unwrap().slice.unwrap();
+        let stored = slice.read().unwrap();
+        assert_eq!(stored[16..], sent[16..], "{codec:?}");
+        assert_eq!(stored[8..12], sent[8..12]);
+        let header = Batch::parse(&stored).unwrap().header;
+        assert_eq!((header.base_offset, header.leader_epoch), (info.first_offset.0, EPOCH.0));
+    }
+}
+
+#[test]
+fn reads_stop_at_the_limit_and_keep_the_first_batch_whole() {
+    let disk = MemDisk::new();
+    let log = open(&disk, LogConfig::default());
+    for value in [b"a", b"b", b"c"] {
+        append(&log, &[value]);
+    }
+    let len = |from: i64, max_bytes, max_offset: i64, min_one| {
+        let fetched = log.read(Offset(from), max_bytes, Offset(max_offset), min_one).unwrap();
+        (fetched.slice.map_or(0, |slice| slice.len), fetched.first_batch_too_large)
+    };
+    let one = len(0, 10_000, 1, true).0;
+    assert_eq!(len(0, 10_000, 3, true), (3 * one, false));
+    assert_eq!(len(1, 10_000, 2, true), (one, false));
+    assert_eq!(len(0, 1, 3, true), (one, false));
+    assert_eq!(len(0, 1, 3, false), (0, true));
+    assert_eq!(len(2, 10_000, 2, true), (0, false));
+    assert_eq!(len(3, 10_000, 3, true), (0, false));
+    assert!(matches!(log.read(Offset(4), 1, Offset(3), true), Err(ReadError::OutOfRange { .. })));
+    // The same after the boundaries in memory are gone.
+    drop(log);
+    let log = open(&disk, LogConfig::default());
+    let fetched = log.read(Offset(1), 10_000, Offset(2), true).unwrap();
+    assert_eq!(fetched.slice.unwrap().len, one);
+}
+
+#[test]
+fn refused_records_leave_no_trace() {
+    let disk = MemDisk::new();
+    let compact = LogConfig { compact: true, max_message_bytes: 200, ..LogConfig::default() };
+    let log = open(&disk, compact);
+    let refused = |records: Bytes| log.append_as_leader(records, EPOCH, AppendOrigin::Client).unwrap_err();
+    let error = refused(batch_of(&[b"no key"], NOW, Codec::None));
+    assert!(
+        matches!(&error, AppendError::InvalidRecord { record_errors, .. } if record_errors.len() == 1),
+        "{error:?}"
+    );
+    assert!(matches!(refused(batch_of(&[&[0; 300]], NOW, Codec::None)), AppendError::MessageTooLarge { max: 200, .. }));
+    let mut broken = batch_of(&[b"x"], NOW, Codec::None).to_vec();
+    broken[65] ^= 1;
+    assert!(matches!(refused(broken.into()), AppendError::CorruptRecord(_)));
+    let two = [batch_of(&[b"x"], NOW, Codec::None), batch_of(&[b"y"], NOW, Codec::None)].concat();
+    assert!(matches!(refused(two.into()), AppendError::InvalidRecord { .. }));
+    let offset = BatchBuilder::new().base_offset(5);
+    let mut offset_batch = offset;
+    offset_batch.append(NOW, Some(b"k"), None, &[]);
+    assert!(matches!(refused(offset_batch.build().unwrap()), AppendError::InvalidRecord { .. }));
+    let marker = EndTransactionMarker { control_type: ControlType::Commit, coordinator_epoch: 1 };
+    assert!(matches!(refused(marker.batch(1, 1, 0, NOW)), AppendError::InvalidRecord { .. }));
+    assert_eq!((log.log_end_offset(), log.size()), (Offset(0), 0));
+}
+
+#[test]
+fn timestamps_outside_the_allowed_range_are_refused_or_replaced() {
+    let disk = MemDisk::new();
+    let hour = Some(Duration::from_secs(3600));
+    let bounded = LogConfig { timestamp_before_max: hour, timestamp_after_max: hour, ..LogConfig::default() };
+    let log = open(&disk, bounded);
+    for timestamp in [NOW - 3_600_001, NOW + 3_600_001] {
+        let records = batch_of(&[b"x"], timestamp, Codec::Lz4);
+        let error = log.append_as_leader(records, EPOCH, AppendOrigin::Client).unwrap_err();
+        assert!(matches!(error, AppendError::InvalidTimestamp { .. }), "{error:?}");
+    }
+    let stamped = LogConfig { timestamp_type: TimestampType::LogAppendTime, ..LogConfig::default() };
+    log.update_config(stamped);
+    let info = log.append_as_leader(batch_of(&[b"x"], 5, Codec::Gzip), EPOCH, AppendOrigin::Client).unwrap();
+    assert_eq!((info.log_append_time, info.max_timestamp), (NOW, NOW));
+    let stored = log.read(Offset(0), 1000, Offset(1), true).unwrap().slice.unwrap().read().unwrap();
+    let batch = Batch::parse(&stored).unwrap();
+    batch.check_crc().unwrap();
+    assert_eq!(batch.records(100).unwrap()[0].timestamp, NOW);
+    assert_eq!(batch.header.timestamp_type(), TimestampType::LogAppendTime);
+}
+
+#[test]
+fn a_topics_codec_replaces_the_producers() {
+    let disk = MemDisk::new();
+    for (topic, sent) in [(Codec::Zstd, Codec::None), (Codec::None, Codec::Snappy), (Codec::Gzip, Codec::Lz4)] {
+        let compression = TopicCompression::Fixed(topic.into());
+        let log = open(&disk, LogConfig { compression, ..LogConfig::default() });
+        let info = log.append_as_leader(batch_of(&[b"one", b"two"], 7, sent), EPOCH, AppendOrigin::Client).unwrap();
+        let slice = log.read(info.first_offset, 10_000, log.log_end_offset(), true).unwrap().slice.unwrap();
+        let batch = Batch::parse(&slice.read().unwrap()).unwrap();
+        batch.check_crc().unwrap();
+        assert_eq!(batch.header.codec().unwrap(), topic);
+        assert_eq!(batch.records(1000).unwrap().len(), 2);
+    }
+}
+
+#[test]
+fn old_formats_become_batches() {
+    use crate::legacy::tests::{put_message, wrapper};
+    let disk = MemDisk::new();
+    let log = open(&disk, LogConfig::default());
+    let plain = [put_message(0, 7, -1, 0, Some(b"k"), b"v0"), put_message(0, 9, -1, 0, None, b"v1")].concat();
+    let inner = [put_message(1, 0, 50, 0, None, b"v2"), put_message(1, 1, 60, 0, None, b"v3")].concat();
+    log.append_as_leader(plain.into(), EPOCH, AppendOrigin::Client).unwrap();
+    let info = log.append_as_leader(wrapper(1, 1, Codec::Gzip, &inner), EPOCH, AppendOrigin::Client).unwrap();
+    assert_eq!((info.first_offset, info.last_offset, info.max_timestamp), (Offset(2), Offset(3), 60));
+    assert_eq!(values(&read_all(&log, 0)), [&b"v0"[..], b"v1", b"v2", b"v3"]);
+    let corrupt = wrapper(1, 1, Codec::Gzip, b"nonsense");
+    assert!(matches!(log.append_as_leader(corrupt, EPOCH, AppendOrigin::Client), Err(AppendError::CorruptRecord(_))));
+}
+
+fn idempotent(sequence: i32, count: usize) -> Bytes {
+    let producer = ProducerFields { id: 9, epoch: 0, base_sequence: sequence };
+    let mut builder = BatchBuilder::new().producer(producer);
+    (0..count).for_each(|_| builder.append(NOW, None, Some(b"v"), &[]));
+    builder.build().unwrap()
+}
+
+#[test]
+fn retries_are_recognised_also_after_a_restart() {
+    let disk = MemDisk::new();
+    let log = open(&disk, LogConfig::default());
+    let append =
+        |log: &Log, sequence, count| log.append_as_leader(idempotent(sequence, count), EPOCH, AppendOrigin::Client);
+    append(&log, 0, 3).unwrap();
+    append(&log, 3, 2).unwrap();
+    let again = append(&log, 0, 3).unwrap();
+    assert!(again.is_duplicate);
+    assert_eq!((again.first_offset, again.last_offset, log.log_end_offset()), (Offset(0), Offset(2), Offset(5)));
+    let gap = append(&log, 6, 1).unwrap_err();
+    assert!(matches!(gap, AppendError::Producer(ProducerError::OutOfOrderSequence { .. })), "{gap:?}");
+    for close in [true, false] {
+        if close {
+            log.close().unwrap();
+            assert!(disk.exists(&dir().join("00000000000000000005.snapshot")).unwrap());
+        }
+        let hints = LoadHints { clean_shutdown: close, ..LoadHints::default() };
+        let reopened = try_open(&disk, LogConfig::default(), hints).unwrap();
+        assert!(append(&reopened, 3, 2).unwrap().is_duplicate);
+        assert!(append(&reopened, 9, 1).is_err());
+    }
+}
+
+#[test]
+fn transactions_hold_back_readers_and_leave_index_entries() {
+    let disk = MemDisk::new();
+    let log = open(&disk, LogConfig::default());
+    let data = |sequence| {
+        let producer = ProducerFields { id: 5, epoch: 1, base_sequence: sequence };
+        let mut builder = BatchBuilder::new().producer(producer).transactional();
+        builder.append(NOW, None, Some(b"txn"), &[]);
+        log.append_as_leader(builder.build().unwrap(), EPOCH, AppendOrigin::Client).unwrap()
+    };
+    append(&log, &[b"before"]);
+    data(0);
+    append(&log, &[b"between"]);
+    log.set_high_watermark(Offset(3));
+    assert_eq!(log.last_stable_offset(), Offset(1));
+    let marker = EndTransactionMarker { control_type: ControlType::Abort, coordinator_epoch: 1 };
+    log.append_as_leader(marker.batch(5, 1, -1, NOW), EPOCH, AppendOrigin::Coordinator).unwrap();
+    assert_eq!(log.last_stable_offset(), Offset(1));
+    log.raise_high_watermark(Offset(4));
+    assert_eq!(log.last_stable_offset(), Offset(4));
+    for reopened in [log, open(&disk, LogConfig::default())] {
+        let slice = reopened.read(Offset(0), 10_000, Offset(4), true).unwrap().slice.unwrap();
+        let aborted = reopened.aborted_transactions(Offset(0), &slice).unwrap();
+        let fields: Vec<_> = aborted.iter().map(|txn| (txn.producer_id, txn.first_offset, txn.last_offset)).collect();
+        assert_eq!(fields, [(5, 1, 3)]);
+    }
+}
+
+#[test]
+fn segments_roll_and_all_files_are_found_again() {
+    let disk = MemDisk::new();
+    let log = open(&disk, small());
+    let mut all = Vec::new();
+    for n in 0..100 {
+        let value = format!("value {n}").into_bytes();
+        append(&log, &[&value]);
+        all.push((n, value));
+    }
+    assert!(log.segment_count() > 10);
+    assert_eq!(read_all(&log, 0), all);
+    log.close().unwrap();
+    for clean_shutdown in [true, false] {
+        let log = try_open(&disk, small(), LoadHints { clean_shutdown, ..LoadHints::default() }).unwrap();
+        assert_eq!(read_all(&log, 0), all);
+        assert_eq!(read_all(&log, 77), all[77..]);
+    }
+}
+
+#[test]
+fn segments_roll_by_time_and_by_index() {
+    let disk = MemDisk::new();
+    let hourly = LogConfig { segment_time: Duration::from_secs(3600), ..LogConfig::default() };
+    let log = open(&disk, hourly.clone());
+    for timestamp in [1000, 1000 + 3_600_000, 1000 + 3_600_001] {
+        log.append_as_leader(batch_of(&[b"x"], timestamp, Codec::None), EPOCH, AppendOrigin::Client).unwrap();
+    }
+    assert_eq!(log.segment_count(), 2);
+    log.update_config(LogConfig { segment_index_bytes: 16, index_interval_bytes: 0, ..LogConfig::default() });
+    log.roll().unwrap();
+    for _ in 0..6 {
+        append(&log, &[b"x"]);
+    }
+    assert!(log.segment_count() > 3, "{}", log.segment_count());
+    assert_eq!(read_all(&log, 0).len(), 9);
+}
+
+#[test]
+fn offsets_are_found_by_time() {
+    let disk = MemDisk::new();
+    let log = open(&disk, small());
+    for n in 0..60 {
+        let records =
+            batch_of(&[b"first", b"second"], 1000 + n * 10, if n % 2 == 0 { Codec::Gzip } else { Codec::None });
+        log.append_as_leader(records, EPOCH, AppendOrigin::Client).unwrap();
+    }
+    let check = |log: &Log, timestamp, answer: Option<(i64, i64)>| {
+        let found = log.offset_for_timestamp(timestamp).unwrap();
+        assert_eq!(found.map(|found| (found.timestamp, found.offset.0)), answer, "{timestamp}");
+        assert!(found.is_none_or(|found| found.leader_epoch == Some(EPOCH)));
+    };
+    for log in [&log, &open(&disk, small())] {
+        check(log, 0, Some((1000, 0)));
+        check(log, 1005, Some((1010, 2)));
+        check(log, 1010, Some((1010, 2)));
+        check(log, 1305, Some((1310, 62)));
+        check(log, 1590, Some((1590, 118)));
+        check(log, 1591, None);
+        assert_eq!(log.offset_of_max_timestamp().unwrap().map(|found| found.offset), Some(Offset(118)));
+        assert_eq!(log.earliest_offset().offset, Offset(0));
+        assert_eq!(
+            log.latest_offset(),
+            TimestampOffset { timestamp: -1, offset: Offset(120), leader_epoch: Some(EPOCH) }
+        );
+    }
+}
+
+#[test]
+fn retention_deletes_old_segments_and_moves_the_start() {
+    let disk = MemDisk::new();
+    let config = LogConfig { retention: None, retention_bytes: Some(1200), ..small() };
+    let log = open(&disk, config);
+    for n in 0..100 {
+        append(&log, &[format!("value {n}").as_bytes()]);
+    }
+    assert_eq!(log.apply_retention(NOW).unwrap(), 0, "nothing is below the high watermark yet");
+    log.set_high_watermark(Offset(100));
+    let before = log.segment_count();
+    let deleted = log.apply_retention(NOW).unwrap();
+    assert!(deleted > 0 && log.segment_count() == before - deleted && log.size() >= 1200);
+    let start = log.log_start_offset();
+    assert!(start > Offset(0));
+    assert_eq!(read_all(&log, start.0).len() as i64, 100 - start.0);
+    assert!(matches!(log.read(Offset(0), 1, Offset(100), true), Err(ReadError::OutOfRange { .. })));
+    assert!(log.remove_doomed(NOW).unwrap() >= deleted * 3);
+    let names = disk.read_dir(&dir()).unwrap();
+    assert!(!names.iter().any(|entry| entry.name.ends_with(".deleted")));
+    log.update_config(LogConfig { retention: Some(Duration::ZERO), ..small() });
+    log.apply_retention(NOW + 1).unwrap();
+    assert_eq!((log.log_start_offset(), log.log_end_offset(), log.size()), (Offset(100), Offset(100), 0));
+    append(&log, &[b"after"]);
+    assert_eq!(read_all(&open(&disk, small()), 100), [(100, b"after".to_vec())]);
+}
+
+#[test]
+fn the_start_moves_within_the_high_watermark_only() {
+    let disk = MemDisk::new();
+    let log = open(&disk, small());
+    for n in 0..50 {
+        append(&log, &[format!("value {n}").as_bytes()]);
+    }
+    assert!(log.maybe_increment_log_start_offset(Offset(10)).is_err());
+    log.set_high_watermark(Offset(50));
+    assert!(log.maybe_increment_log_start_offset(Offset(33)).unwrap());
+    assert!(!log.maybe_increment_log_start_offset(Offset(20)).unwrap());
+    assert!(log.apply_retention(NOW).unwrap() > 0);
+    let hints = LoadHints { log_start_offset: Offset(33), ..LoadHints::default() };
+    let log = try_open(&disk, small(), hints).unwrap();
+    assert_eq!((log.log_start_offset(), log.log_end_offset()), (Offset(33), Offset(50)));
+    // A start behind everything that is left: begin anew there.
+    let hints = LoadHints { log_start_offset: Offset(70), ..LoadHints::default() };
+    let log = try_open(&disk, small(), hints).unwrap();
+    assert_eq!((log.log_start_offset(), log.log_end_offset()), (Offset(70), Offset(70)));
+}
+
+#[test]
+fn truncation_cuts_records_epochs_and_producers() {
+    let disk = MemDisk::new();
+    let log = open(&disk, small());
+    for n in 0..50 {
+        let epoch = LeaderEpoch(if n < 20 { 1 } else { 2 });
+        log.append_as_leader(batch_of(&[b"value"], NOW + n, Codec::None), epoch, AppendOrigin::Client).unwrap();
+    }
+    log.append_as_leader(idempotent(0, 1), LeaderEpoch(2), AppendOrigin::Client).unwrap();
+    log.set_high_watermark(Offset(51));
+    assert!(!log.truncate_to(Offset(51)).unwrap());
+    assert!(log.truncate_to(Offset(18)).unwrap());
+    assert_eq!((log.log_end_offset(), log.high_watermark()), (Offset(18), Offset(18)));
+    assert_eq!((log.latest_epoch(), log.producer_count()), (Some(LeaderEpoch(1)), 0));
+    assert_eq!(log.offset_of_max_timestamp().unwrap().unwrap().offset, Offset(17));
+    let info = append(&log, &[b"new"]);
+    assert_eq!(info.first_offset, Offset(18));
+    assert_eq!(read_all(&open(&disk, small()), 0).len(), 19);
+    log.truncate_fully_and_start_at(Offset(500), Some(Offset(490))).unwrap();
+    assert_eq!((log.log_start_offset(), log.log_end_offset(), log.latest_epoch()), (Offset(490), Offset(500), None));
+    append(&log, &[b"later"]);
+    assert_eq!(read_all(&log, 500), [(500, b"later".to_vec())]);
+}
+
+#[test]
+fn followers_take_offsets_as_they_come() {
+    let leader_disk = MemDisk::new();
+    let leader = open(&leader_disk, small());
+    for n in 0..30 {
+        append(&leader, &[format!("value {n}").as_bytes(), b"two"]);
+    }
+    let disk = MemDisk::new();
+    let follower = open(&disk, small());
+    while follower.log_end_offset() < leader.log_end_offset() {
+        let next = follower.log_end_offset();
+        let slice = leader.read(next, 300, leader.log_end_offset(), true).unwrap().slice.unwrap();
+        follower.append_as_follower(slice.read().unwrap(), EPOCH).unwrap();
+    }
+    assert_eq!(read_all(&follower, 0), read_all(&leader, 0));
+    assert_eq!(follower.end_offset_for_epoch(EPOCH), Some((EPOCH, Offset(60))));
+    let again = leader.read(Offset(0), 300, Offset(60), true).unwrap().slice.unwrap().read().unwrap();
+    let error = follower.append_as_follower(again, EPOCH).unwrap_err();
+    assert!(matches!(error, AppendError::UnexpectedOffset { first_offset: 0, log_end_offset: 60 }));
+    // Batches of a leader that this replica does not know yet are left out.
+    let mut newer = BatchBuilder::new().base_offset(60).leader_epoch(9);
+    newer.append(NOW, None, Some(b"newer"), &[]);
+    let info = follower.append_as_follower(newer.build().unwrap(), EPOCH).unwrap();
+    assert_eq!((info.record_count, follower.log_end_offset()), (0, Offset(60)));
+}
+
+#[test]
+fn broken_bytes_are_cut_and_lost_indexes_built_again() {
+    let disk = MemDisk::new();
+    let log = open(&disk, small());
+    for n in 0..50 {
+        append(&log, &[format!("value {n}").as_bytes()]);
+    }
+    log.close().unwrap();
+    drop(log);
+    let names: Vec<String> = disk.read_dir(&dir()).unwrap().into_iter().map(|entry| entry.name).collect();
+    for name in names.iter().filter(|name| name.ends_with("index")) {
+        disk.remove_file(&dir().join(name)).unwrap();
+    }
+    let clean = LoadHints { clean_shutdown: true, recovery_point: Offset(50), ..LoadHints::default() };
+    let log = try_open(&disk, small(), clean).unwrap();
+    assert_eq!(read_all(&log, 0).len(), 50);
+    drop(log);
+    let third = names.iter().filter(|name| name.ends_with(".log")).nth(2).unwrap();
+    let base: i64 = third.trim_end_matches(".log").parse().unwrap();
+    let file = disk.open(&dir().join(third)).unwrap();
+    file.write_at(&mut [std::io::IoSlice::new(&[0xff])], 100).unwrap();
+    let log = open(&disk, small());
+    assert!(log.log_end_offset().0 >= base && log.log_end_offset().0 < base + 5);
+    assert_eq!(read_all(&log, 0).len() as i64, log.log_end_offset().0);
+    assert_eq!(append(&log, &[b"goes on"]).first_offset.0 + 1, log.log_end_offset().0);
+}
+
+#[test]
+fn a_full_disk_takes_the_directory_offline_and_keeps_what_was_acknowledged() {
+    let disk = MemDisk::new();
+    let log = open(&disk, LogConfig::default());
+    append(&log, &[b"kept"]);
+    disk.set_capacity(Some(log.size() + 100));
+    let error =
+        log.append_as_leader(batch_of(&[&[7; 200]], NOW, Codec::None), EPOCH, AppendOrigin::Client).unwrap_err();
+    assert!(matches!(error, AppendError::Fault(StorageError::Io { .. })), "{error}");
+    assert!(matches!(
+        log.append_as_leader(batch_of(&[b"x"], NOW, Codec::None), EPOCH, AppendOrigin::Client),
+        Err(AppendError::Fault(StorageError::Offline { .. }))
+    ));
+    assert!(log.read(Offset(0), 100, Offset(1), true).is_err());
+    disk.set_capacity(None);
+    assert_eq!(read_all(&open(&disk, LogConfig::default()), 0), [(0, b"kept".to_vec())]);
+}
+
+/// What a test may do to a log.
+#[derive(Debug, Clone)]
+enum Deed {
+    Append(u8, Codec),
+    Roll,
+    Flush,
+    TruncateTo(u16),
+    StartAt(u16),
+    Retention,
+    Reopen(bool),
+}
+
+fn deeds() -> impl Strategy<Value = Vec<Deed>> {
+    let codec = (0u8..5).prop_map(|id| Codec::from_id(id).unwrap());
+    let deed = prop_oneof![
+        12 => (1u8..6, codec).prop_map(|(count, codec)| Deed::Append(count, codec)),
+        1 => Just(Deed::Roll),
+        1 => Just(Deed::Flush),
+        1 => any::<u16>().prop_map(Deed::TruncateTo),
+        1 => any::<u16>().prop_map(Deed::StartAt),
+        1 => Just(Deed::Retention),
+        2 => any::<bool>().prop_map(Deed::Reopen),
+    ];
+    proptest::collection::vec(deed, 1..60)
+}
+
+fn run_against_model(deeds: Vec<Deed>) {
+    let disk = MemDisk::new();
+    let config = LogConfig { retention_bytes: Some(2000), ..small() };
+    let mut log = open(&disk, config.clone());
+    let mut model: Vec<Vec<u8>> = Vec::new();
+    let mut start = 0;
+    for (number, deed) in deeds.into_iter().enumerate() {
+        match deed {
+            Deed::Append(count, codec) => {
+                let new: Vec<Vec<u8>> = (0..count).map(|n| format!("{number}/{n}").into_bytes()).collect();
+                let parts: Vec<&[u8]> = new.iter().map(Vec::as_slice).collect();
+                let batch = batch_of(&parts, NOW + number as i64, codec);
+                log.append_as_leader(batch, EPOCH, AppendOrigin::Client).unwrap();
+                model.extend(new);
+            }
+            Deed::Roll => log.roll().unwrap(),
+            Deed::Flush => log.flush().unwrap(),
+            Deed::TruncateTo(at) => {
+                // Batches go as a whole, so cut where one begins.
+                let wanted = start + at as i64 % (model.len() as i64 - start + 1);
+                let limit = log.read(Offset(wanted), 1, log.log_end_offset(), true).unwrap();
+                let begin = limit
+                    .slice
+                    .map_or(wanted, |slice| Batch::parse(&slice.read().unwrap()).unwrap().header.base_offset);
+                if begin >= start {
+                    log.truncate_to(Offset(begin)).unwrap();
+                    model.truncate(begin as usize);
+                }
+            }
+            Deed::StartAt(at) => {
+                log.set_high_watermark(log.log_end_offset());
+                let wanted = start + at as i64 % (model.len() as i64 - start + 1);
+                log.maybe_increment_log_start_offset(Offset(wanted)).unwrap();
+            }
+            Deed::Retention => {
+                log.set_high_watermark(log.log_end_offset());
+                log.apply_retention(NOW).unwrap();
+                log.remove_doomed(NOW + 1).unwrap();
+            }
+            Deed::Reopen(clean_shutdown) => {
+                if clean_shutdown {
+                    log.close().unwrap();
+                }
+                let hints = LoadHints {
+                    clean_shutdown,
+                    recovery_point: log.recovery_point(),
+                    log_start_offset: log.log_start_offset(),
+                };
+                log = try_open(&disk, config.clone(), hints).unwrap();
+            }
+        }
+        start = log.log_start_offset().0;
+        assert_eq!(log.log_end_offset().0, model.len() as i64);
+        let expected: Vec<(i64, Vec<u8>)> = model
+            .iter()
+            .enumerate()
+            .skip(start as usize)
+            .map(|(offset, value)| (offset as i64, value.clone()))
+            .collect();
+        assert_eq!(read_all(&log, start), expected);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn a_log_behaves_like_a_vector(deeds in deeds()) {
+        run_against_model(deeds);
+    }
+}
+
+/// A fixed day in the life of a log. Answers how far it got: what was acknowledged, and what of it was flushed.
+fn workload(disk: &MemDisk) -> (Vec<Vec<u8>>, usize, i64) {
+    let (mut acknowledged, mut flushed, mut recovery_point) = (Vec::new(), 0, 0);
+    let Ok(log) = try_open(disk, small(), LoadHints::default()) else { return (acknowledged, 0, 0) };
+    for n in 0..24 {
+        let value = format!("value {n}").into_bytes();
+        let batch = batch_of(&[&value], NOW + n, Codec::None);
+        if log.append_as_leader(batch, EPOCH, AppendOrigin::Client).is_err() {
+            break;
+        }
+        acknowledged.push(value);
+        let outcome = if n % 7 == 6 { log.flush() } else { log.flush_rolled() };
+        if outcome.is_err() {
+            break;
+        }
+        recovery_point = log.recovery_point().0;
+        flushed = flushed.max(recovery_point as usize);
+    }
+    let _ = log.close();
+    (acknowledged, flushed, recovery_point)
+}
+
+#[test]
+fn after_a_crash_anywhere_flushed_records_are_there_and_the_rest_is_a_prefix() {
+    let complete = MemDisk::new();
+    complete.create_dir_all(&dir()).unwrap();
+    complete.sync_dir(&PathBuf::from("/")).unwrap();
+    complete.sync_dir(&PathBuf::from("/logs")).unwrap();
+    let start = complete.operations();
+    workload(&complete);
+    let operations = complete.operations() - start;
+    assert!(operations > 100);
+    for crash_after in 0..operations {
+        let disk = MemDisk::new();
+        disk.create_dir_all(&dir()).unwrap();
+        disk.sync_dir(&PathBuf::from("/")).unwrap();
+        disk.sync_dir(&PathBuf::from("/logs")).unwrap();
+        disk.fail_from(Some(disk.operations() + crash_after));
+        let (acknowledged, flushed, recovery_point) = workload(&disk);
+        for unsynced in [Unsynced::Lost, Unsynced::Kept, Unsynced::Random(crash_after), Unsynced::Random(!crash_after)]
+        {
+            let after = disk.crash(unsynced);
+            // The checkpoint may be as old as the log, or as new as the last flush.
+            for point in [0, recovery_point] {
+                let hints = LoadHints { recovery_point: Offset(point), ..LoadHints::default() };
+                let log = try_open(&after.crash(Unsynced::Kept), small(), hints).unwrap();
+                let found: Vec<Vec<u8>> = read_all(&log, 0).into_iter().map(|(_, value)| value).collect();
+                let story = format!("crash after {crash_after}, {unsynced:?}, recovery point {point}");
+                assert!(found.len() >= flushed, "{story}: {} records, {flushed} were flushed", found.len());
+                let known = found.len().min(acknowledged.len());
+                assert_eq!(found[..known], acknowledged[..known], "{story}");
+                assert!(unsynced != Unsynced::Kept || found.len() >= acknowledged.len(), "{story}");
+                append(&log, &[b"life goes on"]);
+            }
+        }
+    }
+}

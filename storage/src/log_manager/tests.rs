@@ -1,0 +1,141 @@
+//! Directories on a disk in memory.
+
+use bytes::Bytes;
+use world::MemDisk;
+use world::clock::ManualClock;
+use zk_paths::ids::LeaderEpoch;
+
+use super::*;
+use crate::batch::BatchBuilder;
+use crate::producer_state::AppendOrigin;
+
+const DIRS: [&str; 2] = ["/one", "/two"];
+
+fn try_load(disk: &MemDisk, dirs: &[&str]) -> Result<LogManager, StartError> {
+    let config = LogManagerConfig {
+        log_dirs: dirs.iter().map(PathBuf::from).collect(),
+        recovery_threads_per_dir: 2,
+        producer_id_expiration: Duration::from_secs(1000),
+        failure_listener: None,
+    };
+    let clock = Arc::new(ManualClock::new(1_000_000));
+    LogManager::load(config, Arc::new(disk.clone()), clock, &|_| LogConfig::default())
+}
+
+fn load(disk: &MemDisk) -> LogManager {
+    try_load(disk, &DIRS).unwrap()
+}
+
+fn records() -> Bytes {
+    let mut builder = BatchBuilder::new();
+    builder.append(1, None, Some(b"value"), &[]);
+    builder.build().unwrap()
+}
+
+fn partition(number: i32) -> TopicPartition {
+    TopicPartition::new("topic", number)
+}
+
+fn make(manager: &LogManager, number: i32) -> Arc<Log> {
+    let log = manager.get_or_create(&partition(number), Some(TopicId::ONE), LogConfig::default()).unwrap();
+    log.append_as_leader(records(), LeaderEpoch(0), AppendOrigin::Client).unwrap();
+    log
+}
+
+#[test]
+fn new_logs_spread_over_directories_and_are_loaded_again() {
+    let disk = MemDisk::new();
+    for clean in [true, false] {
+        let disk = if clean { disk.clone() } else { MemDisk::new() };
+        let manager = load(&disk);
+        for number in 0..6 {
+            let log = make(&manager, number);
+            log.raise_high_watermark(Offset(1));
+        }
+        for dir in DIRS {
+            assert_eq!(manager.all().iter().filter(|log| log.parent_dir() == Path::new(dir)).count(), 3);
+        }
+        manager.checkpoint_high_watermarks().unwrap();
+        if clean {
+            manager.shutdown().unwrap();
+            assert!(disk.exists(Path::new("/one/.kafka_cleanshutdown")).unwrap());
+        }
+        drop(manager);
+        let again = load(&disk);
+        assert!(!disk.exists(Path::new("/one/.kafka_cleanshutdown")).unwrap());
+        assert_eq!(again.all().len(), 6);
+        let log = again.get(&partition(4)).unwrap();
+        assert_eq!((log.log_end_offset(), log.high_watermark()), (Offset(1), Offset(1)));
+        assert_eq!(log.topic_id(), Some(TopicId::ONE));
+        assert_eq!(log.recovery_point(), Offset(if clean { 1 } else { 0 }));
+    }
+}
+
+#[test]
+fn a_directory_is_taken_once_and_only_partitions_may_be_in_it() {
+    let disk = MemDisk::new();
+    let first = load(&disk);
+    assert!(matches!(try_load(&disk, &DIRS), Err(StartError::Locked { .. })));
+    drop(first);
+    disk.create_dir_all(Path::new("/one/remote-log-index-cache")).unwrap();
+    drop(load(&disk));
+    disk.create_dir_all(Path::new("/one/t-0")).unwrap();
+    disk.create_dir_all(Path::new("/two/t-0")).unwrap();
+    assert!(matches!(try_load(&disk, &DIRS), Err(StartError::Duplicate { .. })));
+    disk.create_dir_all(Path::new("/two/lost+found")).unwrap();
+    assert!(matches!(try_load(&disk, &DIRS), Err(StartError::ForeignDirectory { .. })));
+}
+
+#[test]
+fn a_deleted_partition_is_renamed_at_once_and_removed_later() {
+    let disk = MemDisk::new();
+    let manager = load(&disk);
+    let log = make(&manager, 7);
+    let slice = log.read(Offset(0), 1000, Offset(1), true).unwrap().slice.unwrap();
+    assert!(manager.delete(&partition(7)).unwrap());
+    assert!(!manager.delete(&partition(7)).unwrap());
+    assert!(manager.get(&partition(7)).is_none());
+    let waiting = || -> Vec<String> {
+        let names = DIRS.iter().flat_map(|dir| disk.read_dir(Path::new(dir)).unwrap());
+        names.filter(|entry| entry.is_dir).map(|entry| entry.name).collect()
+    };
+    assert!(waiting()[0].starts_with("topic-7.") && waiting()[0].ends_with("-delete"), "{:?}", waiting());
+    assert_eq!(slice.read().unwrap().len(), slice.len);
+    assert_eq!(manager.run_deletions(1_000_000 + 59_999), 0);
+    make(&manager, 7);
+    assert_eq!(manager.run_deletions(1_000_000 + 60_000), 1);
+    assert_eq!(waiting(), ["topic-7"]);
+    manager.delete(&partition(7)).unwrap();
+    drop(manager);
+    // What waited when the broker stopped goes after the next start.
+    let again = load(&disk);
+    assert!(again.all().is_empty());
+    assert_eq!(again.run_deletions(1_000_000), 1);
+    assert_eq!(waiting(), Vec::<String>::new());
+}
+
+#[test]
+fn a_failed_directory_goes_offline_alone() {
+    let disk = MemDisk::new();
+    let manager = load(&disk);
+    let logs: Vec<_> = (0..2).map(|number| make(&manager, number)).collect();
+    disk.fail_once(disk.operations());
+    let failed = logs[0].append_as_leader(records(), LeaderEpoch(0), AppendOrigin::Client);
+    assert!(failed.is_err());
+    logs[1].append_as_leader(records(), LeaderEpoch(0), AppendOrigin::Client).unwrap();
+    let offline = manager.offline_dirs();
+    assert_eq!((offline.len(), manager.live_dirs().len()), (1, 1));
+    assert_eq!(offline[0].0, logs[0].parent_dir());
+    assert!(offline[0].1.contains("append to"), "{}", offline[0].1);
+    let new = make(&manager, 5);
+    assert_eq!(new.parent_dir(), manager.live_dirs()[0]);
+    assert!(manager.get_or_create(&partition(0), None, LogConfig::default()).is_err());
+    manager.shutdown().unwrap();
+}
+
+#[test]
+fn no_working_directory_stops_the_start() {
+    let disk = MemDisk::new();
+    disk.fail_from(Some(0));
+    assert!(matches!(try_load(&disk, &DIRS), Err(StartError::NoDirectory { .. })));
+}
