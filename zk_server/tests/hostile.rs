@@ -1,5 +1,7 @@
 //! Connections that lie, stop half-way or never read. Each gets ZooKeeper's error or is closed; nobody else notices.
 
+#![allow(clippy::unwrap_used, reason = "a failure is to show where")]
+
 mod common;
 
 use common::raw::Raw;

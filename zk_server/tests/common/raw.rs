@@ -16,7 +16,12 @@ pub struct Raw {
 impl Raw {
     /// Connects without saying anything.
     pub async fn open(server: &Server) -> Raw {
-        Raw { stream: TcpStream::connect(server.local_addr()).await.unwrap() }
+        Raw::open_at(&server.local_addr().to_string()).await
+    }
+
+    /// Connects to any server.
+    pub async fn open_at(address: &str) -> Raw {
+        Raw { stream: TcpStream::connect(address).await.unwrap() }
     }
 
     /// Connects and asks for a new session of 20 s.
