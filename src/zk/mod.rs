@@ -9,10 +9,11 @@
 //!   [`ZkEvent::Resync`] tells its users to read everything again, because events may have been missed in between.
 //!
 //! Paths are those of the cluster: the chroot of `zookeeper.connect` is put in front of them below this trait.
+//!
 //! In reading order: this file, `error`, `events`, `settings`; then how it is done: `session` asks, `supervisor` keeps the
 //! session, `watches` keeps them set, `connection` and `jute` speak the protocol, `link` is what these share. On top of it:
-//! [`registration`]. For tests: [`fake`]. Deliberately absent: ACLs other than open ones, and TLS and SASL towards ZooKeeper (refused at start).
-
+//! [`registration`]. For tests: [`fake`]. Deliberately absent: ACLs other than open ones, and TLS and SASL towards
+//! ZooKeeper (refused where the configuration is read).
 //!
 //! Why not the `zookeeper-client` crate: it sends every create of a multi as `create2`, which 3.4 refuses (so no broker
 //! could register and no controller be elected there), cannot write null data, ends sessions by itself, and loses its

@@ -42,7 +42,7 @@ pub(super) struct Supervisor {
     last_zxid: i64,
     connections: u64,
     pause: Duration,
-    /// Reads that were under way when a connection broke; at most as many as may be in flight.
+    /// Reads that were under way when a connection broke; no more than were in flight.
     resend: VecDeque<Request>,
 }
 
