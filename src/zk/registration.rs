@@ -2,8 +2,10 @@
 //! and the ephemeral registration whose czxid is the broker epoch.
 //!
 //! Every write here is safe to repeat, so an unknown outcome is settled by trying again and looking at what is there.
-//! Absent: when to register again (whoever hears [`super::ZkEvent::SessionEstablished`] with a new session) and what is in
-//! a registration (`zk_paths::broker_registration`).
+//! What a broker says about itself is put together in [`document`]. Absent: when to register again, which is up to whoever
+//! hears [`super::ZkEvent::SessionEstablished`] with a new session.
+
+pub mod document;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
