@@ -1,6 +1,7 @@
 //! Klamm, the broker for Kafka clusters that live on ZooKeeper.
 
 pub mod group;
+pub mod identity;
 pub mod metadata_cache;
 pub mod net;
 pub mod producer_ids;
