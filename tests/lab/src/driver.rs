@@ -168,11 +168,10 @@ fn main_class(version: KafkaVersion, tool: &str) -> &'static str {
         "kafka-broker-api-versions" => {
             ("org.apache.kafka.tools.BrokerApiVersionsCommand", "kafka.admin.BrokerApiVersionsCommand")
         }
-        "zookeeper-shell" => (
-            "org.apache.zookeeper.ZooKeeperMainWithTlsSupportForKafka",
-            "org.apache.zookeeper.ZooKeeperMainWithTlsSupportForKafka",
-        ),
-        _ => panic!("no class is known for the tool {tool}"),
+        "zookeeper-shell" if version == KafkaVersion::V3_9 => {
+            ("org.apache.zookeeper.ZooKeeperMainWithTlsSupportForKafka", "")
+        }
+        _ => panic!("no class is known for {version:?}'s {tool}"),
     };
     match version {
         KafkaVersion::V3_9 => new,

@@ -62,9 +62,26 @@ impl JavaBroker {
         }
     }
 
-    /// Starts the broker again, on the same data and port; stops it first if it runs.
+    /// Starts the broker again, on the same data and port; stops it first if it runs. After a kill this takes as long as
+    /// ZooKeeper keeps the old session: until then a Java broker ends at its start.
     pub fn restart(&mut self) {
         self.stop();
+        let restarted = wait::until(START_LIMIT, || {
+            let mut process = self.spawn();
+            // 2.4.1 listens long before it serves; what it writes last tells.
+            let metadata = self.log_dir().join("meta.properties");
+            let serves = || metadata.is_file() && wait::connect(self.port).is_some();
+            match process.ready_or_ended(START_LIMIT, serves) {
+                None => Some(process),
+                Some(_) if process.output().contains("NodeExists") => None,
+                Some(status) => panic!("the Java broker ended with {status}:\n{}", process.output_tail()),
+            }
+        });
+        let in_time = || panic!("a broker of the same id was still registered after {START_LIMIT:?}");
+        self.process = Some(restarted.unwrap_or_else(in_time));
+    }
+
+    fn spawn(&self) -> Process {
         let mut java = Command::new("java");
         java.args(["-Xmx256M", "-Xms256M", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"])
             .arg(format!("-Dlog4j.configuration=file:{}", self.dir.path().join("log4j.properties").display()))
@@ -73,11 +90,7 @@ impl JavaBroker {
             .arg("kafka.Kafka")
             .arg(self.dir.path().join("server.properties"));
         let name = format!("Java broker {:?}", self.version);
-        let mut process = Process::start(&name, &mut java, &self.dir.path().join("output"), INSTALL_JAVA);
-        // 2.4.1 listens long before it serves; what it writes last tells.
-        let metadata = self.log_dir().join("meta.properties");
-        process.ready_within(START_LIMIT, || metadata.is_file() && wait::connect(self.port).is_some());
-        self.process = Some(process);
+        Process::start(&name, &mut java, &self.dir.path().join("output"), INSTALL_JAVA)
     }
 
     /// The process, while it runs.

@@ -50,16 +50,19 @@ impl Process {
     }
 
     /// Waits until `ready` answers true. Panics with the output's tail if the process ends first or `limit` passes.
-    pub fn ready_within(&mut self, limit: Duration, mut ready: impl FnMut() -> bool) {
-        let outcome = wait::until(limit, || match self.ended() {
-            Some(status) => Some(Err(status)),
-            None => ready().then_some(Ok(())),
-        });
-        match outcome {
-            Some(Ok(())) => {}
-            Some(Err(status)) => panic!("{} ended at its start with {status}:\n{}", self.name, self.output_tail()),
-            None => panic!("{} was not ready after {limit:?}:\n{}", self.name, self.output_tail()),
+    pub fn ready_within(&mut self, limit: Duration, ready: impl FnMut() -> bool) {
+        if let Some(status) = self.ready_or_ended(limit, ready) {
+            panic!("{} ended at its start with {status}:\n{}", self.name, self.output_tail());
         }
+    }
+
+    /// The same, but a process that ends first is answered with its status.
+    pub fn ready_or_ended(&mut self, limit: Duration, mut ready: impl FnMut() -> bool) -> Option<ExitStatus> {
+        let outcome = wait::until(limit, || match self.ended() {
+            Some(status) => Some(Some(status)),
+            None => ready().then_some(None),
+        });
+        outcome.unwrap_or_else(|| panic!("{} was not ready after {limit:?}:\n{}", self.name, self.output_tail()))
     }
 
     /// Sends SIGTERM and waits for the end. Panics with the output's tail if `limit` passes.

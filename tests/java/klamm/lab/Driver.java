@@ -5,8 +5,6 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.BufferedReader;
 import java.io.File;
-import java.io.IOException;
-import java.io.InputStream;
 import java.io.InputStreamReader;
 import java.io.PrintStream;
 import java.lang.reflect.Proxy;
@@ -17,6 +15,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Consumer;
 
 /**
  * Runs the main methods of Kafka's tools and of our own clients in one JVM, so that dozens of runs cost one start.
@@ -37,7 +36,9 @@ public final class Driver {
     /** The jars of one Kafka release: those shared by all runs, and those that each run loads afresh. */
     private record Release(ClassLoader shared, URL[] fresh) {
         ClassLoader forOneRun() {
-            return new URLClassLoader(fresh, shared);
+            ClassLoader loader = new URLClassLoader(fresh, shared);
+            endTheRunOnZooKeepersExit(loader);
+            return loader;
         }
     }
 
@@ -64,7 +65,8 @@ public final class Driver {
         fresh.add(ownClasses.toURI().toURL());
         for (String directory : List.of(parts).subList(1, parts.length)) {
             for (File jar : new File(directory).listFiles((dir, name) -> name.endsWith(".jar"))) {
-                boolean holdsTools = jar.getName().matches("kafka(-tools|_2\\.\\d+)-\\d.*\\.jar");
+                // ZooKeeper's comes along because Kafka's shell lives in its package.
+                boolean holdsTools = jar.getName().matches("(kafka-tools|kafka_2\\.\\d+|zookeeper)-\\d.*\\.jar");
                 (holdsTools ? fresh : shared).add(jar.toURI().toURL());
             }
         }
@@ -87,6 +89,22 @@ public final class Driver {
         });
         exit.getMethod("setExitProcedure", procedure).invoke(null, endTheRun);
         exit.getMethod("setHaltProcedure", procedure).invoke(null, endTheRun);
+    }
+
+    /** The same for ZooKeeper's shell; 3.5's exits without asking, so 2.4.1's shell is not for this driver. */
+    private static void endTheRunOnZooKeepersExit(ClassLoader loader) {
+        try {
+            Consumer<Integer> endTheRun = status -> {
+                Run.current().exit(status, null);
+                throw new Run.Ended();
+            };
+            Class<?> utils = loader.loadClass("org.apache.zookeeper.util.ServiceUtils");
+            utils.getMethod("setSystemExitProcedure", Consumer.class).invoke(null, endTheRun);
+        } catch (ClassNotFoundException e) {
+            // An older release.
+        } catch (ReflectiveOperationException e) {
+            throw new IllegalStateException("ZooKeeper's ServiceUtils is not as it was in 3.8", e);
+        }
     }
 
     private void answer(JsonNode command) {
