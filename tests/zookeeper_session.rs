@@ -165,7 +165,8 @@ async fn register(zk: &Arc<ZkSession>, registrar: &Registrar) -> BrokerEpoch {
 }
 
 async fn connect(port: u16) -> Arc<ZkSession> {
-    let settings = ZkSettings::parse(&format!("127.0.0.1:{port}/cluster/main")).unwrap();
+    // Nobody listens on port 1: the session finds the server that is there.
+    let settings = ZkSettings::parse(&format!("127.0.0.1:1,127.0.0.1:{port}/cluster/main")).unwrap();
     ZkSession::connect(ZkSettings { session_timeout: SESSION_TIMEOUT, ..settings }).await.unwrap()
 }
 

@@ -126,6 +126,7 @@ impl Supervisor {
         self.connections += 1;
         connection.number = self.connections;
         self.link.set_session(self.credentials.session);
+        self.link.note_problem(String::new());
         if let Some((host, port)) = self.servers.last() {
             let (session, timeout) = (self.credentials.session, self.session_timeout);
             tracing::info!("ZooKeeper {host}:{port}: session {session}, {how:?}, timeout {timeout:?}");
@@ -209,7 +210,7 @@ fn take_event(link: &Link, event: WatcherEvent, to_armer: &mpsc::UnboundedSender
     }
 }
 
-/// Logs a failed or broken connection, once for as long as the reason stays the same.
+/// Logs a failed or broken connection; the same reason again and again only once until there is a connection.
 fn note_problem(link: &Link, (host, port): &(String, u16), reason: &str) {
     let problem = format!("{host}:{port}: {reason}");
     if link.last_problem() == problem {
