@@ -25,6 +25,9 @@ pub enum ToolError {
     /// Any other failure: the message on standard error, status 1.
     #[error("{0}")]
     Failed(String),
+    /// A client that cannot even be made: as [`ToolError::Failed`], before the tool's own way of telling failures.
+    #[error("{0}")]
+    NoClient(String),
     /// Everything was said already.
     #[error("exit status {0}")]
     Exit(u8),
@@ -50,7 +53,7 @@ impl ToolError {
                 let _ = terminal.line(KAFKA_VERSION);
                 0
             }
-            ToolError::Option(_) | ToolError::Failed(_) => {
+            ToolError::Option(_) | ToolError::Failed(_) | ToolError::NoClient(_) => {
                 terminal.warn(&self.to_string());
                 1
             }

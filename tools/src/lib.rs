@@ -6,10 +6,14 @@
 //! (the option syntax) and [`error`] (how a tool ends). An option that is
 //! not built yet is refused by name; none is read and ignored unless Kafka ignores it too.
 
+mod brokers;
 mod error;
+mod java_order;
 mod options;
 mod server_stop;
 mod terminal;
+mod topic_filter;
+mod topics;
 
 use std::ffi::OsString;
 
@@ -60,6 +64,13 @@ const TOOLS: &[Tool] = &[
         summary: "Stop the brokers that run on this machine",
         options: server_stop::OPTIONS,
         run: server_stop::stop_brokers,
+    },
+    Tool {
+        name: "topics",
+        script: "kafka-topics.sh",
+        summary: "Create, list, describe, grow and delete topics",
+        options: topics::OPTIONS,
+        run: topics::run,
     },
     Tool {
         name: "zookeeper-stop",
