@@ -1,5 +1,6 @@
 //! Klamm, the broker for Kafka clusters that live on ZooKeeper.
 
+pub mod controller_runner;
 pub mod group;
 pub mod identity;
 pub mod metadata_cache;

@@ -99,6 +99,22 @@ impl Controller {
         self.batch.metadata_to(brokers, partitions);
     }
 
+    /// Repeats everything to a broker that missed requests, deletions included.
+    pub(crate) fn tell_again(&mut self, broker: BrokerId) {
+        let replicas = self.cluster.replicas_on(broker);
+        let topics = self.deleting_topics_among(&replicas);
+        let is_deleting = |replica: &Replica| self.cluster.is_deleting(&replica.partition.topic);
+        let (deleting, others): (Vec<_>, Vec<_>) = replicas.into_iter().partition(is_deleting);
+        let started = |replica: &Replica| self.phase_of(replica) == ReplicaPhase::DeletionStarted;
+        let started = deleting.into_iter().filter(started).collect();
+        self.then([
+            Stage::TellAll(vec![broker]),
+            Stage::ReplicasOnline(others),
+            Stage::MoveReplicas(started, ReplicaPhase::DeletionIneligible),
+            Stage::RetryDeletions(topics),
+        ]);
+    }
+
     /// A live broker advertises something else.
     pub(crate) fn broker_updated(&mut self, broker: LiveBroker) {
         let known = self.cluster.broker(broker.id);

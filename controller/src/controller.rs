@@ -138,6 +138,7 @@ impl Controller {
             Event::LogDirsFailed(brokers) => self.log_dirs_failed(&brokers),
             Event::LeaderAndIsrReplied(reply) => self.leader_and_isr_replied(reply),
             Event::StopReplicaReplied(reply) => self.stop_replica_replied(reply),
+            Event::ChannelOverrun(broker) => self.tell_again(broker),
             Event::ControlledShutdown { broker, broker_epoch } => self.controlled_shutdown(broker, broker_epoch),
             Event::AlterPartitions(request) => self.alter_partitions(request),
             Event::ElectLeaders { partitions, kind, trigger } => self.elect_leaders(partitions, kind, trigger),

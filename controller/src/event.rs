@@ -32,6 +32,8 @@ pub enum Event {
     LeaderAndIsrReplied(LeaderAndIsrReply),
     /// A broker answered a StopReplica request.
     StopReplicaReplied(StopReplicaReply),
+    /// What waited in this broker's channel had to be dropped: it must be told everything again.
+    ChannelOverrun(BrokerId),
     /// A broker wants to leave (ControlledShutdown). Answered.
     ControlledShutdown {
         /// Which one.

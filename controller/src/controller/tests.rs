@@ -707,3 +707,17 @@ fn changed_endpoints_reach_everybody() {
         .insert("f".into(), zk_paths::broker_registration::FeatureRange { min_version: 1, max_version: 2 });
     check(&sim.on(Event::BrokerUpdated(moved)), &["open 1", "1 <- metadata live=1,2", "2 <- metadata live=1,2"]);
 }
+
+#[test]
+fn a_broker_that_missed_requests_is_told_everything_again() {
+    let topics = ["going 1,2", "orders 1,2"];
+    let mut sim = Sim::start("1,2", &topics, &["orders-0 leader=1 isr=1,2", "going-0 leader=1 isr=1,2"]);
+    sim.on(Event::DeletionsRequested(vec!["going".into()]));
+    let log = sim.on(Event::ChannelOverrun(BrokerId(2)));
+    for told in ["2 <- metadata live=1,2 orders-0:1", "2 <- lead-or-follow orders-0 leader=1 epoch=4"] {
+        assert!(log.contains(&told.to_string()), "{told}: {log:?}");
+    }
+    // The deletion goes on with the next answer to it.
+    let log = sim.on(stopped(1, &["going-0"], ReplicaError::None));
+    assert!(log.contains(&"2 <- stop going-0 epoch=-2 delete".to_string()), "{log:?}");
+}
