@@ -1,7 +1,7 @@
 //! One client: its first frame or four-letter word, then requests in and answers out until either side ends it.
 //!
 //! Always: at most one frame of a connection is being read, and its buffer grows with what has arrived, not with what
-//! its length promises. Reading stops while too much is unanswered or unsent.
+//! its length promises. Reading stops while too much is unanswered or unsent ([`crate::outbox`] has the bounds).
 
 use std::io;
 use std::net::SocketAddr;
@@ -13,7 +13,7 @@ use thiserror::Error;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tracing::{debug, warn};
 
 use crate::core::ConnId;
@@ -28,8 +28,6 @@ use crate::proto::ConnectRequest;
 pub struct Shared {
     /// The way to the engine.
     pub engine: mpsc::Sender<Message>,
-    /// Bytes that frames on their way to the engine may take together.
-    pub frame_bytes: Arc<Semaphore>,
     /// The longest frame.
     pub max_request_bytes: usize,
     /// The four-letter words that are answered.
@@ -55,7 +53,7 @@ enum End {
     NoConnect(JuteError),
     #[error("no session was asked for in time")]
     Silent,
-    #[error("more than {LIMIT} bytes were not read by the client")]
+    #[error("watch events make more than {LIMIT} bytes that the client did not read")]
     Overrun,
 }
 
@@ -67,14 +65,14 @@ pub async fn serve(stream: TcpStream, peer: SocketAddr, conn: ConnId, shared: Ar
     let end = match first_frame(&mut reader, &mut writer, &shared).await {
         Ok(Some(request)) => {
             let connect = Message::Connect { conn, peer, request, outbox: outbox.clone() };
-            outbox.request_sent();
+            outbox.request_sent(0);
             let reading = async {
                 shared.engine.send(connect).await.map_err(|_| End::ByServer)?;
                 read_requests(&mut reader, conn, &outbox, &shared).await
             };
             let end = tokio::select! {
                 end = reading => end,
-                end = write_answers(&mut writer, &outbox) => end,
+                end = write_answers(&mut writer, conn, &outbox, &shared) => end,
             };
             let _ = shared.engine.send(Message::Disconnect(conn)).await;
             end
@@ -130,10 +128,8 @@ async fn read_requests(reader: &mut OwnedReadHalf, conn: ConnId, outbox: &Outbox
         let mut head = [0; 4];
         read_exact(reader, &mut head).await?;
         let frame = read_body(reader, head, shared.max_request_bytes).await?;
-        let permits = frame.len().min(shared.max_request_bytes) as u32;
-        let permit = shared.frame_bytes.clone().acquire_many_owned(permits).await.map_err(|_| End::ByServer)?;
-        outbox.request_sent();
-        shared.engine.send(Message::Request { conn, frame, permit }).await.map_err(|_| End::ByServer)?;
+        outbox.request_sent(frame.len());
+        shared.engine.send(Message::Request { conn, frame }).await.map_err(|_| End::ByServer)?;
     }
 }
 
@@ -162,10 +158,15 @@ async fn read_body(reader: &mut OwnedReadHalf, head: [u8; 4], limit: usize) -> R
     Ok(frame.freeze())
 }
 
-async fn write_answers(writer: &mut OwnedWriteHalf, outbox: &Outbox) -> Result<(), End> {
+async fn write_answers(writer: &mut OwnedWriteHalf, conn: ConnId, outbox: &Outbox, shared: &Shared) -> Result<(), End> {
     loop {
         match outbox.next().await {
-            Next::Send(bytes) => writer.write_all(&bytes).await?,
+            Next::Send { bytes, resume } => {
+                writer.write_all(&bytes).await?;
+                if resume {
+                    shared.engine.send(Message::Resume(conn)).await.map_err(|_| End::ByServer)?;
+                }
+            }
             Next::Close => return Err(End::ByServer),
             Next::Overrun => return Err(End::Overrun),
         }

@@ -1,15 +1,17 @@
 //! The thread that owns the core and the log. It takes what has arrived, lets the core decide, makes all of it durable
 //! with one sync, and only then hands out answers and events. What arrives during a sync goes into the next batch.
 //!
+//! Requests of a connection whose answers are not being read are put aside and go on, in order, when they were.
+//!
 //! When the log fails nothing more is answered: all connections are closed and the server reports the failure.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use rand::RngExt;
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{error, info, warn};
 use world::Clock;
 
@@ -23,6 +25,8 @@ use crate::store::{Store, describe};
 pub const QUEUE: usize = 4096;
 /// How many messages share one sync at most.
 const MAX_BATCH: usize = 4096;
+/// A batch ends when its answers take this many bytes: until it ends, nobody can send them.
+const MAX_BATCH_BYTES: usize = 4 << 20;
 
 /// What the engine is told.
 #[derive(Debug)]
@@ -44,9 +48,9 @@ pub enum Message {
         conn: ConnId,
         /// Without its length.
         frame: Bytes,
-        /// Its share of the memory that all waiting frames may take.
-        permit: OwnedSemaphorePermit,
     },
+    /// What was unsent on a connection when its requests were put aside has been sent.
+    Resume(ConnId),
     /// A connection is gone.
     Disconnect(ConnId),
     /// Time went by.
@@ -73,27 +77,56 @@ pub struct Engine {
     core: Core,
     store: Store,
     clock: Arc<dyn Clock>,
-    outboxes: HashMap<ConnId, Arc<Outbox>>,
+    clients: HashMap<ConnId, Client>,
     counters: Counters,
     effects: Vec<Effect>,
+    /// Effects up to here are counted in `batch_bytes`.
+    counted: usize,
+    batch_bytes: usize,
+    /// Connections that could go on, but for the end of the batch.
+    unfinished: Vec<ConnId>,
+}
+
+/// A connection as the engine knows it.
+struct Client {
+    outbox: Arc<Outbox>,
+    /// Requests put aside.
+    deferred: VecDeque<Bytes>,
 }
 
 impl Engine {
     /// Puts the parts together.
     pub fn new(core: Core, store: Store, clock: Arc<dyn Clock>, counters: Counters) -> Engine {
-        Engine { core, store, clock, outboxes: HashMap::new(), counters, effects: Vec::new() }
+        Engine {
+            core,
+            store,
+            clock,
+            clients: HashMap::new(),
+            counters,
+            effects: Vec::new(),
+            counted: 0,
+            batch_bytes: 0,
+            unfinished: Vec::new(),
+        }
     }
 
     /// Works until it is stopped, everybody who could send is gone, or the log fails.
     pub fn run(mut self, mut messages: mpsc::Receiver<Message>, health: &watch::Sender<Health>) {
         let end = loop {
-            let Some(first) = messages.blocking_recv() else { break Health::Stopped };
-            let mut running = self.handle(first);
+            let mut running = true;
+            if self.unfinished.is_empty() {
+                let Some(first) = messages.blocking_recv() else { break Health::Stopped };
+                running = self.handle(first);
+            }
+            for conn in std::mem::take(&mut self.unfinished) {
+                self.resume(conn);
+            }
             for _ in 1..MAX_BATCH {
-                match messages.try_recv() {
-                    Ok(message) if running => running = self.handle(message),
-                    _ => break,
+                if !running || self.batch_is_full() {
+                    break;
                 }
+                let Ok(message) = messages.try_recv() else { break };
+                running = self.handle(message);
             }
             if let Err(error) = self.finish_batch() {
                 error!(error = %describe(&error), "the ZooKeeper log failed: closing all connections");
@@ -104,37 +137,74 @@ impl Engine {
             }
             self.store.snapshot_if_due(self.core.state());
         };
-        self.outboxes.values().for_each(|outbox| outbox.close());
+        self.clients.values().for_each(|client| client.outbox.close());
         health.send_replace(end);
     }
 
     /// Takes one message; `false` says that it was the last.
     fn handle(&mut self, message: Message) -> bool {
-        let now = Now { wall_ms: self.clock.now_ms(), monotonic: self.clock.monotonic() };
-        let event = match message {
+        match message {
             Message::Connect { conn, peer, request, outbox } => {
-                self.outboxes.insert(conn, outbox);
-                Event::Connect { conn, peer, request, new_password: rand::rng().random() }
+                self.clients.insert(conn, Client { outbox, deferred: VecDeque::new() });
+                self.happen(Event::Connect { conn, peer, request, new_password: rand::rng().random() });
             }
-            Message::Request { conn, frame, permit } => {
-                self.counters.received += 1;
-                drop(permit);
-                Event::Request { conn, frame }
-            }
+            Message::Request { conn, frame } => self.request(conn, frame),
+            Message::Resume(conn) => self.resume(conn),
             Message::Disconnect(conn) => {
-                self.outboxes.remove(&conn);
-                Event::Disconnect { conn }
+                self.clients.remove(&conn);
+                self.happen(Event::Disconnect { conn });
             }
-            Message::Tick => Event::Tick,
+            Message::Tick => self.happen(Event::Tick),
             Message::Word(word, answer) => {
-                let connections = self.outboxes.iter().map(|(conn, outbox)| (*conn, outbox.counts())).collect();
-                let _ = answer.send(four_letter::answer(word, &self.core, &self.counters, &connections));
-                return true;
+                let counts = self.clients.iter().map(|(conn, client)| (*conn, client.outbox.counts())).collect();
+                let _ = answer.send(four_letter::answer(word, &self.core, &self.counters, &counts));
             }
             Message::Stop => return false,
-        };
-        self.core.handle(event, now, &mut self.effects);
+        }
         true
+    }
+
+    fn happen(&mut self, event: Event) {
+        let now = Now { wall_ms: self.clock.now_ms(), monotonic: self.clock.monotonic() };
+        self.core.handle(event, now, &mut self.effects);
+    }
+
+    fn request(&mut self, conn: ConnId, frame: Bytes) {
+        let Some(client) = self.clients.get_mut(&conn) else { return };
+        if !client.deferred.is_empty() || client.outbox.defers() {
+            return client.deferred.push_back(frame);
+        }
+        self.answer(conn, frame);
+    }
+
+    fn answer(&mut self, conn: ConnId, frame: Bytes) {
+        if let Some(client) = self.clients.get(&conn) {
+            client.outbox.request_taken(frame.len());
+        }
+        self.counters.received += 1;
+        self.happen(Event::Request { conn, frame });
+    }
+
+    /// Goes on with what was put aside until that is done, the batch is full, or too much is unsent again.
+    fn resume(&mut self, conn: ConnId) {
+        while let Some(client) = self.clients.get_mut(&conn).filter(|client| !client.outbox.defers()) {
+            let Some(frame) = client.deferred.pop_front() else { return };
+            self.answer(conn, frame);
+            if self.batch_is_full() {
+                return self.unfinished.push(conn);
+            }
+        }
+    }
+
+    /// Whether the answers so far take so much that they should go out first.
+    fn batch_is_full(&mut self) -> bool {
+        for effect in self.effects.iter().skip(self.counted) {
+            if let Effect::Reply(_, frame) = effect {
+                self.batch_bytes += frame.len();
+            }
+        }
+        self.counted = self.effects.len();
+        self.batch_bytes > MAX_BATCH_BYTES
     }
 
     /// First everything durable, then everything visible.
@@ -150,23 +220,24 @@ impl Engine {
                 Effect::Log(_) => {}
                 Effect::Reply(conn, frame) => {
                     self.counters.sent += 1;
-                    if let Some(outbox) = self.outboxes.get(&conn) {
-                        outbox.reply(&frame);
+                    if let Some(client) = self.clients.get(&conn) {
+                        client.outbox.reply(&frame);
                     }
                 }
                 Effect::Notify(conn, frame) => {
                     self.counters.sent += 1;
-                    if let Some(outbox) = self.outboxes.get(&conn) {
-                        outbox.notify(&frame);
+                    if let Some(client) = self.clients.get(&conn) {
+                        client.outbox.notify(&frame);
                     }
                 }
                 Effect::Close(conn) => {
-                    if let Some(outbox) = self.outboxes.remove(&conn) {
-                        outbox.close();
+                    if let Some(client) = self.clients.remove(&conn) {
+                        client.outbox.close();
                     }
                 }
             }
         }
+        (self.counted, self.batch_bytes) = (0, 0);
         self.effects.shrink_to(64);
         Ok(())
     }

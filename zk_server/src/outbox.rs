@@ -1,16 +1,23 @@
-//! What waits to be sent on one connection. The engine fills it without ever waiting; the connection's task empties
-//! it. Always: a connection whose client does not read costs at most [`LIMIT`] bytes and is closed beyond that.
+//! What waits to be sent on one connection, and how much it may still ask for. The engine fills it without ever
+//! waiting; the connection's task empties it.
+//!
+//! Always, whatever a client does: its requests on their way to the engine take at most [`MAX_REQUEST_BYTES`] (or are a
+//! single larger one), the engine answers no further request while more than [`ENOUGH`] bytes are unsent, and watch
+//! events, which nobody asks for one by one, end the connection at [`LIMIT`]. A client that never reads thus has its
+//! requests waiting, its session's pings among them, until the session expires.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-/// More than this many unsent bytes, and the connection is closed.
-pub const LIMIT: usize = 64 << 20;
-/// With more than this many unsent bytes no further request is read from the connection.
+/// With more than this many unsent bytes requests have to wait.
 pub const ENOUGH: usize = 1 << 20;
+/// A watch event that would make more than this many bytes unsent closes the connection.
+pub const LIMIT: usize = 48 << 20;
 /// With this many requests unanswered no further one is read from the connection.
-pub const MAX_OUTSTANDING: usize = 1000;
+pub const MAX_REQUESTS: usize = 1000;
+/// With this many bytes of requests on their way to the engine no further one is read.
+pub const MAX_REQUEST_BYTES: usize = 4 << 20;
 
 /// The queue of one connection.
 #[derive(Debug, Default)]
@@ -24,18 +31,26 @@ pub struct Outbox {
 
 #[derive(Debug, Default)]
 struct Inner {
-    bytes: Vec<u8>,
-    outstanding: usize,
+    unsent: Vec<u8>,
+    unanswered: usize,
+    request_bytes: usize,
+    /// The engine has put requests aside until what is unsent was sent.
+    deferring: bool,
     closing: bool,
     overrun: bool,
-    sent_frames: u64,
+    frames: u64,
 }
 
 /// What there is to do for the sender.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Next {
-    /// Send these bytes.
-    Send(Vec<u8>),
+    /// Send these bytes, and if `resume` is set, tell the engine when that is done.
+    Send {
+        /// Whole frames.
+        bytes: Vec<u8>,
+        /// The engine has put requests aside.
+        resume: bool,
+    },
     /// Everything was sent; close.
     Close,
     /// The client fell too far behind; close at once.
@@ -43,22 +58,44 @@ pub enum Next {
 }
 
 impl Outbox {
-    /// Notes a request on its way to the engine.
-    pub fn request_sent(&self) {
-        self.inner().outstanding += 1;
+    /// Notes a request of so many bytes on its way to the engine.
+    pub fn request_sent(&self, bytes: usize) {
+        let mut inner = self.inner();
+        inner.unanswered += 1;
+        inner.request_bytes += bytes;
+    }
+
+    /// Notes that the engine has let go of a request.
+    pub fn request_taken(&self, bytes: usize) {
+        let mut inner = self.inner();
+        inner.request_bytes = inner.request_bytes.saturating_sub(bytes);
+        drop(inner);
+        self.drained.notify_one();
+    }
+
+    /// Whether requests have to wait because too much is unsent. If so the sender will say when to resume.
+    pub fn defers(&self) -> bool {
+        let mut inner = self.inner();
+        inner.deferring = inner.unsent.len() > ENOUGH;
+        inner.deferring
     }
 
     /// Adds the answer to a request.
     pub fn reply(&self, frame: &[u8]) {
         let mut inner = self.inner();
-        inner.outstanding = inner.outstanding.saturating_sub(1);
+        inner.unanswered = inner.unanswered.saturating_sub(1);
         self.push(inner, frame);
         self.drained.notify_one();
     }
 
-    /// Adds a watch event, which nobody asked for.
+    /// Adds a watch event.
     pub fn notify(&self, frame: &[u8]) {
-        self.push(self.inner(), frame);
+        let mut inner = self.inner();
+        if inner.unsent.len() + frame.len() > LIMIT {
+            inner.overrun = true;
+            inner.unsent = Vec::new();
+        }
+        self.push(inner, frame);
     }
 
     /// Closes the connection behind what is queued.
@@ -75,9 +112,10 @@ impl Outbox {
                 if inner.overrun {
                     return Next::Overrun;
                 }
-                if !inner.bytes.is_empty() {
+                if !inner.unsent.is_empty() {
                     self.drained.notify_one();
-                    return Next::Send(std::mem::take(&mut inner.bytes));
+                    let resume = std::mem::take(&mut inner.deferring);
+                    return Next::Send { bytes: std::mem::take(&mut inner.unsent), resume };
                 }
                 if inner.closing {
                     return Next::Close;
@@ -92,7 +130,8 @@ impl Outbox {
         loop {
             {
                 let inner = self.inner();
-                if inner.bytes.len() < ENOUGH && inner.outstanding < MAX_OUTSTANDING {
+                let roomy = inner.unsent.len() <= ENOUGH && inner.request_bytes < MAX_REQUEST_BYTES;
+                if roomy && inner.unanswered < MAX_REQUESTS {
                     return;
                 }
             }
@@ -103,19 +142,13 @@ impl Outbox {
     /// Frames queued so far and requests not yet answered.
     pub fn counts(&self) -> (u64, usize) {
         let inner = self.inner();
-        (inner.sent_frames, inner.outstanding)
+        (inner.frames, inner.unanswered)
     }
 
     fn push(&self, mut inner: MutexGuard<'_, Inner>, frame: &[u8]) {
-        if inner.closing || inner.overrun {
-            return;
-        }
-        if inner.bytes.len() + frame.len() > LIMIT {
-            inner.overrun = true;
-            inner.bytes = Vec::new();
-        } else {
-            inner.bytes.extend_from_slice(frame);
-            inner.sent_frames += 1;
+        if !inner.closing && !inner.overrun {
+            inner.unsent.extend_from_slice(frame);
+            inner.frames += 1;
         }
         drop(inner);
         self.filled.notify_one();
@@ -133,42 +166,60 @@ mod tests {
     #[tokio::test]
     async fn what_is_queued_goes_out_before_the_end() {
         let outbox = Outbox::default();
-        outbox.request_sent();
+        outbox.request_sent(10);
         outbox.notify(b"event");
         outbox.reply(b"reply");
         outbox.close();
         outbox.notify(b"too late");
-        assert_eq!(outbox.next().await, Next::Send(b"eventreply".to_vec()));
+        assert_eq!(outbox.next().await, Next::Send { bytes: b"eventreply".to_vec(), resume: false });
         assert_eq!(outbox.next().await, Next::Close);
         assert_eq!(outbox.counts(), (2, 0));
     }
 
     #[tokio::test]
-    async fn a_client_that_does_not_read_is_cut_off() {
+    async fn a_client_that_does_not_read_its_events_is_cut_off() {
         let outbox = Outbox::default();
         let frame = vec![0; 1 << 20];
         (0..LIMIT >> 20).for_each(|_| outbox.notify(&frame));
         assert!(!outbox.inner().overrun);
         outbox.notify(b"x");
         assert_eq!(outbox.next().await, Next::Overrun);
-        assert_eq!(outbox.inner().bytes.capacity(), 0);
+        assert_eq!(outbox.inner().unsent.capacity(), 0);
+    }
+
+    #[tokio::test]
+    async fn requests_wait_while_answers_are_unsent_and_the_sender_says_when_to_resume() {
+        let outbox = Outbox::default();
+        outbox.reply(&vec![0; ENOUGH]);
+        assert!(!outbox.defers());
+        outbox.reply(b"x");
+        assert!(outbox.defers());
+        assert!(matches!(outbox.next().await, Next::Send { resume: true, .. }));
+        assert!(!outbox.defers());
+        outbox.reply(b"x");
+        assert!(matches!(outbox.next().await, Next::Send { resume: false, .. }));
     }
 
     #[tokio::test]
     async fn reading_stops_at_the_limits() {
-        use futures_lite_poll::is_ready;
+        use one_poll::is_ready;
         let outbox = Outbox::default();
         assert!(is_ready(outbox.room()));
-        (0..MAX_OUTSTANDING).for_each(|_| outbox.request_sent());
+        (0..MAX_REQUESTS).for_each(|_| outbox.request_sent(1));
         assert!(!is_ready(outbox.room()));
-        outbox.reply(&vec![0; ENOUGH]);
+        outbox.reply(&vec![0; ENOUGH + 1]);
         assert!(!is_ready(outbox.room()));
         let _ = outbox.next().await;
+        assert!(is_ready(outbox.room()));
+        outbox.reply(b"x");
+        outbox.request_sent(MAX_REQUEST_BYTES);
+        assert!(!is_ready(outbox.room()));
+        outbox.request_taken(MAX_REQUEST_BYTES);
         assert!(is_ready(outbox.room()));
     }
 
     /// One poll of a future.
-    mod futures_lite_poll {
+    mod one_poll {
         use std::future::Future;
         use std::pin::pin;
         use std::task::{Context, Waker};

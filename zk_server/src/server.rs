@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tracing::{info, warn};
 use world::{Clock, Disk};
@@ -20,8 +20,6 @@ use crate::engine::{self, Engine, Health, Message};
 use crate::four_letter::Counters;
 use crate::store::{Settings, Store, StoreError};
 
-/// What frames on their way to the engine may take together, beside the one that each connection is reading.
-const FRAME_BYTES: usize = 64 << 20;
 /// How long a connection may stay without asking for a session; Apache's `sessionlessCnxnTimeout`.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a stop waits for connections to send what is queued on them.
@@ -88,7 +86,6 @@ pub async fn start(config: Config, disk: Arc<dyn Disk>, clock: Arc<dyn Clock>) -
     let (alive, connections) = mpsc::channel(1);
     let shared = Shared {
         engine: send.clone(),
-        frame_bytes: Arc::new(Semaphore::new(FRAME_BYTES.max(config.max_request_bytes))),
         max_request_bytes: config.max_request_bytes,
         words: config.words,
         handshake_timeout: HANDSHAKE_TIMEOUT,

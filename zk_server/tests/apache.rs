@@ -131,7 +131,7 @@ fn random_step(random: &mut StdRng) -> Step {
         28 => random_multi_read(conn, random),
         29 | 30 => {
             // One kind of persistent watch per path.
-            let recursive = path.len() % 2 == 0;
+            let recursive = path.len().is_multiple_of(2);
             step(2, format!("add watch {path} {recursive}"), op::ADD_WATCH, Body::Number, |out| {
                 out.string(path);
                 out.int(i32::from(recursive));

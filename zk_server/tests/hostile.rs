@@ -111,12 +111,12 @@ async fn a_wrong_password_is_an_expired_session_and_the_owner_keeps_it() {
 }
 
 #[tokio::test]
-async fn nobody_waits_for_a_client_that_never_reads() {
+async fn nobody_waits_for_a_client_that_does_not_read() {
     let (server, _) = start().await;
     let client = connect(&server).await;
     client.create("/big", &vec![7; 900_000], &persistent()).await.unwrap();
     let mut deaf = Raw::with_session(&server).await;
-    // Many reads in one go: 400 answers of 900 kB each, more than may wait on one connection.
+    // Many reads in one go: the answers take 360 MB, far more than may wait on one connection.
     let mut bytes = Vec::new();
     for xid in 0..400 {
         let mut out = zk_server::jute::Encoder::frame();
@@ -127,8 +127,17 @@ async fn nobody_waits_for_a_client_that_never_reads() {
         bytes.extend_from_slice(&out.into_frame());
     }
     deaf.send(&bytes).await;
+    let first = deaf.frame().await.unwrap();
     client.set_data("/big", b"small", None).await.unwrap();
     assert_eq!(client.get_data("/big").await.unwrap().0, b"small");
+    // When it reads at last, everything comes, in order: the big data before the change, the small behind it.
+    let mut sizes = vec![first.len()];
+    for xid in 1..400 {
+        let frame = deaf.frame().await.unwrap();
+        assert_eq!(i32::from_be_bytes(*frame.first_chunk().unwrap()), xid);
+        sizes.push(frame.len());
+    }
+    assert!(sizes.is_sorted_by(|a, b| a >= b) && sizes[0] > 900_000 && sizes[399] < 200, "{sizes:?}");
 }
 
 #[tokio::test]
