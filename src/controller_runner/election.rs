@@ -13,13 +13,15 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, watch};
 use tracing::{error, info, warn};
 use zk_paths::controller::{self as controller_node, ControllerRegistration};
-use zk_paths::controller_epoch;
 use zk_paths::ids::{ControllerEpoch, ZkVersion};
+use zk_paths::{broker_registration, controller_epoch};
 
 use super::term::{Term, TermEpoch};
 use super::{Command, End, Setup};
 use crate::zk::{CreateMode, EventReceiver, MultiError, Node, Op, OpResult, Watch, Zk, ZkError, ZkEvent};
 
+/// How long until our registration is looked at again.
+const RECHECK: Duration = Duration::from_millis(100);
 /// Pause after a term or an attempt failed.
 const BACKOFF: Duration = Duration::from_secs(1);
 
@@ -30,6 +32,8 @@ pub(super) enum Vote {
     Won(TermEpoch),
     /// Somebody is; wait for `/controller` to change.
     Lost,
+    /// Our registration belongs to an earlier session: whoever registers us has not heard of the new one yet.
+    Unregistered,
 }
 
 /// The runner's task.
@@ -87,21 +91,40 @@ async fn elected(
 ) -> Result<TermEpoch, End> {
     loop {
         setup.registered.wait_for(|registered| *registered).await.map_err(|_| End::Stopped)?;
-        if let Vote::Won(epoch) = vote(setup).await? {
-            return Ok(epoch);
+        let look_again = match vote(setup).await? {
+            Vote::Won(epoch) => return Ok(epoch),
+            Vote::Lost => None,
+            Vote::Unregistered => Some(RECHECK),
+        };
+        wait_for_news(events, commands, look_again).await?;
+    }
+}
+
+/// Waits until the controller may have changed, or for `limit`.
+async fn wait_for_news(
+    events: &mut EventReceiver,
+    commands: &mut mpsc::Receiver<Command>,
+    limit: Option<Duration>,
+) -> Result<(), End> {
+    let timeout = async {
+        match limit {
+            Some(limit) => tokio::time::sleep(limit).await,
+            None => std::future::pending().await,
         }
-        loop {
-            tokio::select! {
-                event = events.next() => match event {
-                    None => return Err(End::Stopped),
-                    Some(ZkEvent::Expired) => return Err(End::Expired),
-                    Some(ZkEvent::Resync) => break,
-                    Some(ZkEvent::Changed { path, .. }) if path == controller_node::PATH => break,
-                    Some(_) => {}
-                },
-                // Dropping it answers NOT_CONTROLLER.
-                command = commands.recv() => if command.is_none() { return Err(End::Stopped) },
-            }
+    };
+    tokio::pin!(timeout);
+    loop {
+        tokio::select! {
+            event = events.next() => match event {
+                None => return Err(End::Stopped),
+                Some(ZkEvent::Expired) => return Err(End::Expired),
+                Some(ZkEvent::Resync) => return Ok(()),
+                Some(ZkEvent::Changed { path, .. }) if path == controller_node::PATH => return Ok(()),
+                Some(_) => {}
+            },
+            // Dropping it answers NOT_CONTROLLER.
+            command = commands.recv() => if command.is_none() { return Err(End::Stopped) },
+            () = &mut timeout => return Ok(()),
         }
     }
 }
@@ -111,6 +134,10 @@ pub(super) async fn vote(setup: &Setup) -> Result<Vote, End> {
     let zk = setup.zk.as_ref();
     if zk.exists(controller_node::PATH).await?.is_some() {
         return Ok(Vote::Lost);
+    }
+    let registration = zk.exists(&broker_registration::path(setup.me)).await?;
+    if registration.is_none_or(|stat| stat.ephemeral_owner != zk.session_id()) {
+        return Ok(Vote::Unregistered);
     }
     let (epoch, version) = read_epoch(zk).await?;
     let next = ControllerEpoch(epoch.0.saturating_add(1));

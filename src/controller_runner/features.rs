@@ -1,14 +1,12 @@
 //! `/feature` (KIP-584): a new controller makes it fit its inter-broker protocol version.
 //! From 2.7 on it is enabled and keeps its features; below it is disabled and has none. Klamm knows no features.
 
-use std::collections::BTreeMap;
-
 use config::MetadataVersion;
 use tracing::warn;
 use zk_paths::feature::{self, FeatureFormat, FinalizedFeatures};
 
 use super::End;
-use super::writing::{Done, Guarded};
+use super::writing::{Fate, Guarded};
 use crate::zk::{CreateMode, Op, Zk, ZkError};
 
 /// Creates or changes the node where needed.
@@ -34,9 +32,9 @@ pub(super) async fn set_up(zk: &dyn Zk, guarded: &Guarded, protocol: MetadataVer
             Some(node) => Op::Set { path: feature::PATH.into(), data: data.into(), expected: node.stat.version },
         };
         match guarded.multi(vec![op]).await? {
-            Done::Done(_) => return Ok(()),
-            Done::Refused { error: ZkError::NodeExists { .. } | ZkError::BadVersion { .. }, .. } | Done::Unknown => {}
-            Done::Refused { error, .. } => return Err(error.into()),
+            Fate::Done(_) => return Ok(()),
+            Fate::Refused { error: ZkError::NodeExists { .. } | ZkError::BadVersion { .. }, .. } | Fate::Unknown => {}
+            Fate::Refused { error, .. } => return Err(error.into()),
         }
     }
 }
@@ -45,7 +43,7 @@ fn wanted(known: Option<&FinalizedFeatures>, protocol: MetadataVersion) -> Vec<u
     let enabled = protocol.has_feature_versioning();
     let kept = known.filter(|known| enabled && known.enabled).map(|known| known.features.clone());
     let format = if protocol >= MetadataVersion::V3_3_IV0 { FeatureFormat::V2 } else { FeatureFormat::V1 };
-    FinalizedFeatures { enabled, features: kept.unwrap_or_else(BTreeMap::new) }.encode(format)
+    FinalizedFeatures { enabled, features: kept.unwrap_or_default() }.encode(format)
 }
 
 fn same_document(one: &[u8], other: &[u8]) -> bool {

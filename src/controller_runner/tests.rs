@@ -157,10 +157,8 @@ fn ensemble() -> FakeZooKeeper {
 }
 
 async fn register(session: &FakeSession, id: i32) {
-    let data = format!(
-        r#"{{"version":5,"host":"h","port":1,"jmx_port":-1,"timestamp":"1","endpoints":["PLAINTEXT://h:1"],
-            "listener_security_protocol_map":{{"PLAINTEXT":"PLAINTEXT"}},"features":{{}}}}"#
-    );
+    let data = r#"{"version":5,"host":"h","port":1,"jmx_port":-1,"timestamp":"1","endpoints":["PLAINTEXT://h:1"],
+        "listener_security_protocol_map":{"PLAINTEXT":"PLAINTEXT"},"features":{}}"#;
     let path = format!("/brokers/ids/{id}");
     let ops = vec![
         Op::Create { path: path.clone(), data: None, mode: CreateMode::Ephemeral },
@@ -296,6 +294,24 @@ async fn the_next_broker_takes_over_with_a_higher_epoch() {
     one.registered.send_replace(true);
     two.brokers.wait_for("1 <- v7 lead-or-follow orders-0 leader=2").await;
     assert!(!one.handle.is_active());
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_an_expiry_the_broker_registers_before_it_is_elected() {
+    let ensemble = ensemble();
+    let one = node(&ensemble, 1).await;
+    one.becomes_controller().await;
+    one.create("orders", &[1]).await;
+    one.brokers.wait_for("lead-or-follow orders-0 leader=1 epoch=0").await;
+    // Whoever registers us has not heard of the expiry yet and still says that we are registered.
+    one.session.expire();
+    one.resigns().await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(!one.handle.is_active());
+    register(&one.session, 1).await;
+    one.becomes_controller().await;
+    one.brokers.wait_for("lead-or-follow orders-0 leader=1 epoch=0").await;
+    assert_eq!(state(&ensemble, &orders()).leader_epoch, LeaderEpoch(0), "nobody took the broker for dead");
 }
 
 #[tokio::test(start_paused = true)]

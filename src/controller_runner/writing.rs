@@ -34,7 +34,7 @@ pub(super) struct Guarded {
 
 /// What became of a guarded multi.
 #[derive(Debug)]
-pub(super) enum Done {
+pub(super) enum Fate {
     /// All of it was done.
     Done(Vec<OpResult>),
     /// Nothing was done, because of this operation.
@@ -52,19 +52,19 @@ impl Guarded {
     }
 
     /// Does all or nothing, if we are still controller.
-    pub async fn multi(&self, ops: Vec<Op>) -> Result<Done, End> {
+    pub async fn multi(&self, ops: Vec<Op>) -> Result<Fate, End> {
         let check = Op::Check { path: controller_epoch::PATH.into(), version: self.epoch_version };
         match self.zk.multi([vec![check], ops].concat()).await {
             Ok(mut results) => {
                 results.drain(..1.min(results.len()));
-                Ok(Done::Done(results))
+                Ok(Fate::Done(results))
             }
             Err(MultiError::Op { index: 0, .. }) => Err(End::Deposed),
-            Err(MultiError::Request(ZkError::UnknownOutcome { .. })) => Ok(Done::Unknown),
+            Err(MultiError::Request(ZkError::UnknownOutcome { .. })) => Ok(Fate::Unknown),
             Err(MultiError::Request(error @ (ZkError::SessionExpired { .. } | ZkError::Closed { .. }))) => {
                 Err(error.into())
             }
-            Err(MultiError::Op { error, .. } | MultiError::Request(error)) => Ok(Done::Refused { error }),
+            Err(MultiError::Op { error, .. } | MultiError::Request(error)) => Ok(Fate::Refused { error }),
         }
     }
 
@@ -90,7 +90,7 @@ impl Guarded {
     pub async fn delete(&self, paths: Vec<String>) -> Result<(), End> {
         for batch in paths.chunks(BATCH) {
             let ops = batch.iter().map(|path| delete_op(path)).collect();
-            if matches!(self.multi(ops).await?, Done::Done(_)) {
+            if matches!(self.multi(ops).await?, Fate::Done(_)) {
                 continue;
             }
             for path in batch {
@@ -103,9 +103,9 @@ impl Guarded {
     async fn delete_one(&self, path: &str) -> Result<(), End> {
         loop {
             match self.multi(vec![delete_op(path)]).await? {
-                Done::Done(_) | Done::Refused { error: ZkError::NoNode { .. } } => return Ok(()),
-                Done::Refused { error } => return Err(error.into()),
-                Done::Unknown => {}
+                Fate::Done(_) | Fate::Refused { error: ZkError::NoNode { .. } } => return Ok(()),
+                Fate::Refused { error } => return Err(error.into()),
+                Fate::Unknown => {}
             }
         }
     }
@@ -128,7 +128,7 @@ impl Guarded {
 
     async fn write_states(&self, states: &[StateWrite<'_>]) -> Result<Vec<Outcome>, End> {
         let ops = states.iter().flat_map(|state| state.ops(true)).collect();
-        if let Done::Done(results) = self.multi(ops).await? {
+        if let Fate::Done(results) = self.multi(ops).await? {
             let versions = written_versions(states, true, &results);
             if versions.len() == states.len() {
                 return Ok(versions.into_iter().map(Outcome::Written).collect());
@@ -144,15 +144,15 @@ impl Guarded {
             self.create_null(partition_state::partition_path(write.partition)).await?;
         }
         match self.multi(write.ops(false)).await? {
-            Done::Done(results) => match written_versions(std::slice::from_ref(write), false, &results).first() {
+            Fate::Done(results) => match written_versions(std::slice::from_ref(write), false, &results).first() {
                 Some(zk_version) => Ok(Outcome::Written(*zk_version)),
                 None => self.read_back(write.partition).await,
             },
-            Done::Refused {
+            Fate::Refused {
                 error: ZkError::BadVersion { .. } | ZkError::NodeExists { .. } | ZkError::NoNode { .. },
             }
-            | Done::Unknown => self.read_back(write.partition).await,
-            Done::Refused { error } => Ok(Outcome::Failed(error.to_string())),
+            | Fate::Unknown => self.read_back(write.partition).await,
+            Fate::Refused { error } => Ok(Outcome::Failed(error.to_string())),
         }
     }
 
@@ -175,11 +175,11 @@ impl Guarded {
                 let data = assignment.encode(TopicFormat::V3).into();
                 let op = Op::Set { path: topic::path(topic), data, expected: *expected };
                 Ok(match self.multi(vec![op]).await? {
-                    Done::Done(_) => Outcome::Written(ZkVersion(expected.0.wrapping_add(1))),
-                    Done::Refused { error: ZkError::BadVersion { .. } | ZkError::NoNode { .. } } | Done::Unknown => {
+                    Fate::Done(_) => Outcome::Written(ZkVersion(expected.0.wrapping_add(1))),
+                    Fate::Refused { error: ZkError::BadVersion { .. } | ZkError::NoNode { .. } } | Fate::Unknown => {
                         Outcome::Refused(None)
                     }
-                    Done::Refused { error } => Outcome::Failed(error.to_string()),
+                    Fate::Refused { error } => Outcome::Failed(error.to_string()),
                 })
             }
             Write::DeleteTopic(topic) => self.delete_topic(topic).await,
