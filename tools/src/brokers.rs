@@ -183,5 +183,5 @@ pub fn check_bootstrap(text: &str) -> Result<(), ToolError> {
     if text.split(',').all(|address| valid(address.trim()).is_some()) {
         return Ok(());
     }
-    Err(ToolError::Usage(format!("Please provide valid host:port like host1:9091,host2:9092\n : {text}")))
+    Err(ToolError::Usage("Please provide valid host:port like host1:9091,host2:9092\n".to_owned()))
 }

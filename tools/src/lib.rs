@@ -6,8 +6,10 @@
 //! (the option syntax) and [`error`] (how a tool ends). An option that is
 //! not built yet is refused by name; none is read and ignored unless Kafka ignores it too.
 
+mod broker_api_versions;
 mod brokers;
 mod error;
+mod get_offsets;
 mod java_order;
 mod options;
 mod server_stop;
@@ -58,6 +60,20 @@ struct Tool {
 
 /// Every tool, by name.
 const TOOLS: &[Tool] = &[
+    Tool {
+        name: "broker-api-versions",
+        script: "kafka-broker-api-versions.sh",
+        summary: "Show which versions of which APIs each broker speaks",
+        options: broker_api_versions::OPTIONS,
+        run: broker_api_versions::run,
+    },
+    Tool {
+        name: "get-offsets",
+        script: "kafka-get-offsets.sh",
+        summary: "Show offsets of partitions by position or time",
+        options: get_offsets::OPTIONS,
+        run: get_offsets::run,
+    },
     Tool {
         name: "server-stop",
         script: "kafka-server-stop.sh",
