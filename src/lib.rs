@@ -1,12 +1,24 @@
 //! Klamm, the broker for Kafka clusters that live on ZooKeeper.
 
+pub mod assembly;
+pub mod broker;
+pub mod cli;
 pub mod controller_runner;
+pub mod error_mapping;
 pub mod group;
+pub mod handlers;
 pub mod identity;
+pub mod links;
+pub mod local_broker;
+pub mod logging;
 pub mod metadata_cache;
 pub mod net;
 pub mod producer_ids;
+pub mod quickstart;
+pub mod replica;
+pub mod server;
 pub mod topic_admin;
 pub mod topic_configs;
 pub mod topic_names;
+pub mod topic_settings;
 pub mod zk;

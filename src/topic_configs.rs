@@ -8,12 +8,13 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tracing::{info, warn};
-use zk_paths::config_change;
 use zk_paths::config_entity::{self, ConfigEntity};
 use zk_paths::ids::{TopicName, ZkVersion};
+use zk_paths::{config_change, controller};
 
-use crate::zk::{Change, Watch, Zk, ZkError, ZkEvent};
+use crate::zk::{Change, CreateMode, Op, Watch, Zk, ZkError, ZkEvent};
 
 /// Parent of the topics' nodes.
 const TOPICS: &str = "/config/topics";
@@ -164,6 +165,42 @@ impl TopicConfigs {
             Err(error) => warn!("configuration change skipped: {error}"),
         }
         Ok(())
+    }
+}
+
+/// Replaces a topic's overrides: the node first, then the entry that announces it. Both writes depend on the controller's
+/// node being as it was (`KafkaZkClient.setOrCreateEntityConfigs`), so that without a controller nothing changes.
+pub async fn change(zk: &dyn Zk, topic: &str, overrides: &BTreeMap<String, String>) -> Result<(), ZkError> {
+    let entity = ConfigEntity::Topic(topic.into());
+    let path = entity.path();
+    let data = Bytes::from(config_entity::encode(overrides));
+    let version = zk.get(controller::PATH).await?.stat.version;
+    let check = Op::Check { path: controller::PATH.into(), version };
+    loop {
+        let write = if zk.exists(&path).await?.is_some() {
+            Op::Set { path: path.clone(), data: data.clone(), expected: ZkVersion::ANY }
+        } else {
+            Op::Create { path: path.clone(), data: Some(data.clone()), mode: CreateMode::Persistent }
+        };
+        match zk.multi(vec![check.clone(), write]).await.map_err(ZkError::from) {
+            Ok(_) => break,
+            // Writing the same again does no harm.
+            Err(ZkError::UnknownOutcome { .. } | ZkError::NodeExists { .. } | ZkError::NoNode { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let entry = Op::Create {
+        path: config_change::create_path(),
+        data: Some(Bytes::from(config_change::encode(&entity))),
+        mode: CreateMode::PersistentSequential,
+    };
+    loop {
+        match zk.multi(vec![check.clone(), entry.clone()]).await.map_err(ZkError::from) {
+            Ok(_) => return Ok(()),
+            // A second entry for one change does no harm either.
+            Err(ZkError::UnknownOutcome { .. }) => {}
+            Err(error) => return Err(error),
+        }
     }
 }
 

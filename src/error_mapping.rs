@@ -1,0 +1,54 @@
+//! What our own errors are on the wire: one exhaustive `match` per source, without a catch-all arm, so that a new variant
+//! does not compile until somebody has decided.
+
+use storage::producer_state::ProducerError;
+use storage::{AppendError, ReadError, StorageError};
+use tracing::error;
+use wire::ErrorCode;
+use zk_paths::ids::TopicPartition;
+
+use crate::replica::partition::AppendRefused;
+
+/// A refused append.
+pub fn append_refused(error: &AppendError) -> AppendRefused {
+    let (code, records) = match error {
+        AppendError::CorruptRecord(_) => (ErrorCode::CorruptMessage, None),
+        AppendError::MessageTooLarge { .. } => (ErrorCode::MessageTooLarge, None),
+        AppendError::BatchTooLarge { .. } => (ErrorCode::RecordListTooLarge, None),
+        AppendError::InvalidRecord { record_errors, .. } => (ErrorCode::InvalidRecord, Some(record_errors)),
+        AppendError::InvalidTimestamp { record_errors, .. } => (ErrorCode::InvalidTimestamp, Some(record_errors)),
+        AppendError::UnsupportedForMessageFormat(_) => (ErrorCode::UnsupportedForMessageFormat, None),
+        AppendError::Producer(producer) => (producer_error(producer), None),
+        AppendError::UnexpectedOffset { .. } | AppendError::OffsetsOutOfOrder { .. } => {
+            (ErrorCode::UnknownServerError, None)
+        }
+        AppendError::Fault(_) => (ErrorCode::KafkaStorageError, None),
+    };
+    let records = records.into_iter().flatten().map(|record| (record.batch_index, record.message.clone()));
+    AppendRefused { error: code, message: Some(error.to_string()), records: records.collect() }
+}
+
+/// What an idempotent or transactional producer did wrong.
+fn producer_error(error: &ProducerError) -> ErrorCode {
+    match error {
+        ProducerError::OutOfOrderSequence { .. } => ErrorCode::OutOfOrderSequenceNumber,
+        ProducerError::InvalidProducerEpoch { .. } => ErrorCode::InvalidProducerEpoch,
+        ProducerError::InvalidTxnState { .. } => ErrorCode::InvalidTxnState,
+        ProducerError::TransactionCoordinatorFenced { .. } => ErrorCode::TransactionCoordinatorFenced,
+        ProducerError::BadControl(_) => ErrorCode::InvalidRecord,
+    }
+}
+
+/// A refused read; a fault is logged here, where it ends.
+pub fn read_refused(partition: &TopicPartition, error: &ReadError) -> ErrorCode {
+    match error {
+        ReadError::OutOfRange { .. } => ErrorCode::OffsetOutOfRange,
+        ReadError::Fault(fault) => storage_failed(partition, fault),
+    }
+}
+
+/// A fault of the disk; logged here, where it ends.
+pub fn storage_failed(partition: &TopicPartition, fault: &StorageError) -> ErrorCode {
+    error!(%partition, "the log cannot be read: {fault}");
+    ErrorCode::KafkaStorageError
+}

@@ -1,0 +1,103 @@
+//! DescribeConfigs, v0–4: what a topic, this broker or the brokers' dynamic defaults are configured with.
+//!
+//! - Topics and the defaults (a broker resource without name): any broker. A broker by id: that broker only.
+//! - v0 says whether a value is the default, v1+ where it comes from and what would step in; v3+ type and documentation.
+//! - Sensitive values are null. Loggers are not built yet.
+
+use std::sync::Arc;
+
+use config::describe::{Described, Source};
+use wire::describe_configs::{
+    DescribeConfigsResource, DescribeConfigsResourceResult, DescribeConfigsResult, DescribeConfigsSynonym,
+};
+use wire::{DescribeConfigsRequest, DescribeConfigsResponse, ErrorCode};
+
+use super::Context;
+use crate::broker::Broker;
+use crate::topic_names;
+
+/// `ConfigResource.Type.TOPIC`.
+pub const TOPIC: i8 = 2;
+/// `ConfigResource.Type.BROKER`.
+pub const BROKER: i8 = 4;
+
+/// An answer for one resource that is not a success.
+pub type Refused = (ErrorCode, String);
+
+/// Answers a DescribeConfigs request.
+pub async fn handle(
+    broker: &Arc<Broker>,
+    context: &Context<'_>,
+    request: DescribeConfigsRequest,
+) -> DescribeConfigsResponse {
+    let show = Show { synonyms: request.include_synonyms, documentation: request.include_documentation };
+    let results = request.resources.iter().map(|resource| answer(broker, context.api_version, resource, show));
+    DescribeConfigsResponse { results: results.collect(), ..Default::default() }
+}
+
+#[derive(Clone, Copy)]
+struct Show {
+    synonyms: bool,
+    documentation: bool,
+}
+
+fn answer(broker: &Broker, api_version: i16, resource: &DescribeConfigsResource, show: Show) -> DescribeConfigsResult {
+    let empty = DescribeConfigsResult {
+        resource_type: resource.resource_type,
+        resource_name: resource.resource_name.clone(),
+        ..Default::default()
+    };
+    match describe(broker, resource) {
+        Err((error, message)) => {
+            let error_message = (!message.is_empty()).then(|| message.into());
+            DescribeConfigsResult { error_code: error.code(), error_message, ..empty }
+        }
+        Ok(described) => {
+            let asked = resource.configuration_keys.as_ref().filter(|keys| !keys.is_empty());
+            let wanted = |entry: &Described| asked.is_none_or(|keys| keys.iter().any(|key| **key == *entry.name));
+            let configs = described.into_iter().filter(wanted).map(|entry| shown(entry, api_version, show));
+            DescribeConfigsResult { configs: configs.collect(), ..empty }
+        }
+    }
+}
+
+fn describe(broker: &Broker, resource: &DescribeConfigsResource) -> Result<Vec<Described>, Refused> {
+    let name = &*resource.resource_name;
+    match resource.resource_type {
+        TOPIC => {
+            topic_names::validate(name).map_err(|text| (ErrorCode::InvalidTopicException, text))?;
+            if broker.metadata.topic(name).is_none() {
+                return Err((ErrorCode::UnknownTopicOrPartition, String::new()));
+            }
+            let described = broker.config.describe_topic(&broker.topic_configs.of(name));
+            described.map_err(|errors| (ErrorCode::InvalidConfig, errors.to_string()))
+        }
+        BROKER if name.is_empty() => Ok(broker.config.describe_dynamic_default()),
+        BROKER if name.parse() == Ok(broker.id.0) => Ok(broker.config.describe()),
+        BROKER => {
+            let ours = broker.id;
+            let text = format!("Unexpected broker id, expected {ours} or empty string, but received {name}");
+            Err((ErrorCode::InvalidRequest, text))
+        }
+        other => Err((ErrorCode::InvalidRequest, format!("Unsupported resource type: {other}"))),
+    }
+}
+
+fn shown(entry: Described, api_version: i16, show: Show) -> DescribeConfigsResourceResult {
+    let synonyms = entry.synonyms.into_iter().filter(|_| show.synonyms).map(|synonym| DescribeConfigsSynonym {
+        name: synonym.name.into(),
+        value: synonym.value.map(Into::into),
+        source: synonym.source.id(),
+    });
+    DescribeConfigsResourceResult {
+        name: entry.name.into(),
+        value: entry.value.map(Into::into),
+        read_only: entry.read_only,
+        is_default: api_version == 0 && entry.source == Source::Default,
+        config_source: entry.source.id(),
+        is_sensitive: entry.sensitive,
+        synonyms: synonyms.collect(),
+        config_type: entry.config_type,
+        documentation: show.documentation.then(|| entry.documentation.into()),
+    }
+}

@@ -1,0 +1,363 @@
+//! Fetch, v0–17: records from the page cache, at once or when there are enough of them.
+//!
+//! - up to v2 a batch larger than the limits is not sent; from v3 the first partition with data sends one whole batch.
+//! - v4+: isolation level; `aborted_transactions` is null unless the client reads committed data only.
+//! - v7+: incremental sessions (`replica/fetch_session.rs`). v9+: the leader epoch is checked. v12+: the epoch of the last
+//!   fetched record is checked and answered with a diverging epoch. v13+: topics by id.
+//! - up to v5 KAFKA_STORAGE_ERROR is shown as NOT_LEADER_OR_FOLLOWER; before v10 a zstd topic is refused.
+//! - v16+: NOT_LEADER_OR_FOLLOWER and FENCED_LEADER_EPOCH name the leader and where it listens.
+//! - Old formats: v0–3 would need down-conversion of v2 batches, which is not built yet: UNSUPPORTED_VERSION per partition, as
+//!   Kafka answers when `message.downconversion.enable` is false.
+//! - Followers (replica id ≥ 0) are refused with REPLICA_NOT_AVAILABLE until replication is built.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use wire::fetch::{
+    AbortedTransaction, EpochEndOffset, FetchPartition, FetchableTopicResponse, LeaderIdAndEpoch, NodeEndpoint,
+    PartitionData,
+};
+use wire::{ErrorCode, FetchRequest, FetchResponse, Records, Uuid};
+use zk_paths::ids::TopicName;
+
+use super::Context;
+use crate::broker::Broker;
+use crate::net::{Region, Reply};
+use crate::replica::fetch_session::{self, Context as Session, Told, TopicKey, Wanted};
+use crate::replica::partition::{Isolation, Partition, Read, ReadLimits};
+use crate::replica::waiters::{Registered, Waiter};
+
+/// First version whose clients can read zstd.
+const ZSTD: i16 = 10;
+/// First version whose clients read batches of version 2.
+const BATCHES_V2: i16 = 4;
+
+/// Answers a Fetch request.
+pub async fn handle(broker: &Arc<Broker>, context: &Context<'_>, request: FetchRequest) -> Reply {
+    let by_topic_id = context.api_version >= 13;
+    let session = place(broker, context, &request);
+    let wanted: &[Wanted] = match &session {
+        Session::Sessionless(wanted) | Session::Full(wanted) | Session::Incremental { wanted, .. } => wanted,
+        Session::Refused(error) => {
+            let response = FetchResponse { error_code: error.code(), ..Default::default() };
+            return context.reply(&response, Vec::new());
+        }
+    };
+    let fetch = Fetching::new(broker, context, &request, wanted);
+    let results = fetch.run(wait(&request)).await;
+
+    let mut answer = Answer::new(broker, context);
+    let session_id = match &session {
+        Session::Full(_) => {
+            let told = wanted.iter().cloned().zip(results.iter().map(Outcome::told)).collect();
+            let follower = replica_id(context, &request) >= 0;
+            broker.fetch_sessions.open(told, by_topic_id, follower, broker.clock.monotonic(), broker.random_i32())
+        }
+        Session::Incremental { id, .. } => *id,
+        Session::Sessionless(_) | Session::Refused(_) => fetch_session::NO_SESSION,
+    };
+    for (wanted, outcome) in wanted.iter().zip(results) {
+        let wanted_now = match &session {
+            Session::Incremental { session, .. } => {
+                fetch_session::lock(session).tell(&wanted.topic, wanted.partition, &outcome.told())
+            }
+            _ => true,
+        };
+        if wanted_now {
+            answer.add(wanted, outcome);
+        }
+    }
+    answer.finish(session_id)
+}
+
+fn wait(request: &FetchRequest) -> Duration {
+    Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0))
+}
+
+fn replica_id(context: &Context<'_>, request: &FetchRequest) -> i32 {
+    if context.api_version >= 15 { request.replica_state.replica_id } else { request.replica_id }
+}
+
+fn place(broker: &Broker, context: &Context<'_>, request: &FetchRequest) -> Session {
+    let by_topic_id = context.api_version >= 13;
+    let key = |name: &wire::Str, id: Uuid| if by_topic_id { TopicKey::Id(id) } else { TopicKey::Name(name.into()) };
+    let mut wanted = Vec::new();
+    for topic in &request.topics {
+        let topic_key = key(&topic.topic, topic.topic_id);
+        wanted.extend(topic.partitions.iter().map(|partition| want(topic_key.clone(), partition)));
+    }
+    let forgotten: Vec<(TopicKey, i32)> = request
+        .forgotten_topics_data
+        .iter()
+        .flat_map(|topic| {
+            let topic_key = key(&topic.topic, topic.topic_id);
+            topic.partitions.iter().map(move |partition| (topic_key.clone(), *partition))
+        })
+        .collect();
+    let epoch = if context.api_version >= 7 { request.session_epoch } else { fetch_session::FINAL_EPOCH };
+    let now = broker.clock.monotonic();
+    broker.fetch_sessions.context((request.session_id, epoch), by_topic_id, wanted, &forgotten, now)
+}
+
+fn want(topic: TopicKey, partition: &FetchPartition) -> Wanted {
+    Wanted {
+        topic,
+        partition: partition.partition,
+        fetch_offset: partition.fetch_offset,
+        max_bytes: partition.partition_max_bytes,
+        current_leader_epoch: partition.current_leader_epoch,
+        last_fetched_epoch: partition.last_fetched_epoch,
+        log_start_offset: partition.log_start_offset,
+    }
+}
+
+/// One partition's answer.
+struct Outcome {
+    error: ErrorCode,
+    read: Option<Read>,
+}
+
+impl Outcome {
+    fn failed(error: ErrorCode) -> Outcome {
+        Outcome { error, read: None }
+    }
+
+    fn bytes(&self) -> usize {
+        self.read.as_ref().and_then(|read| read.region.as_ref()).map_or(0, |region| region.len)
+    }
+
+    fn diverges(&self) -> bool {
+        self.read.as_ref().is_some_and(|read| read.diverging.is_some())
+    }
+
+    fn told(&self) -> Told {
+        Told {
+            error: self.error,
+            records_bytes: self.bytes(),
+            high_watermark: self.read.as_ref().map_or(-1, |read| read.high_watermark.0),
+            log_start_offset: self.read.as_ref().map_or(-1, |read| read.log_start_offset.0),
+            redirects: self.diverges(),
+        }
+    }
+}
+
+/// A fetch under way.
+struct Fetching<'a> {
+    context: &'a Context<'a>,
+    wanted: &'a [Wanted],
+    partitions: Vec<Result<Arc<Partition>, ErrorCode>>,
+    isolation: Isolation,
+    min_bytes: usize,
+    max_bytes: usize,
+}
+
+impl<'a> Fetching<'a> {
+    fn new(
+        broker: &Arc<Broker>,
+        context: &'a Context<'a>,
+        request: &FetchRequest,
+        wanted: &'a [Wanted],
+    ) -> Fetching<'a> {
+        let follower = replica_id(context, request) >= 0;
+        let partitions = wanted.iter().map(|wanted| find(broker, wanted, follower)).collect();
+        let asked = if context.api_version >= 3 { request.max_bytes } else { i32::MAX };
+        let max_bytes = usize::try_from(asked).unwrap_or(0).min(broker.config.fetch.max_bytes as usize);
+        let min_bytes = usize::try_from(request.min_bytes).unwrap_or(0).min(max_bytes);
+        let isolation = match request.isolation_level {
+            1 => Isolation::ReadCommitted,
+            _ => Isolation::ReadUncommitted,
+        };
+        Fetching { context, wanted, partitions, isolation, min_bytes, max_bytes }
+    }
+
+    /// Reads; waits for more when that is too little; reads again.
+    async fn run(&self, wait: Duration) -> Vec<Outcome> {
+        let mut results = self.read();
+        if wait.is_zero() || self.wanted.is_empty() {
+            return results;
+        }
+        self.context.origin.park();
+        // A deadline further away than a month is none: the timer's range is bounded.
+        let deadline = tokio::time::Instant::now() + wait.min(Duration::from_secs(30 * 24 * 3600));
+        while let Some(missing) = self.missing(&results) {
+            let waiter = Waiter::new(missing);
+            let _registered = self.register(&waiter);
+            // Between the read and the registration an append may have gone by: look again before sleeping.
+            results = self.read();
+            if self.missing(&results).is_none() {
+                break;
+            }
+            if tokio::time::timeout_at(deadline, waiter.woken()).await.is_err() {
+                return self.read();
+            }
+            results = self.read();
+        }
+        results
+    }
+
+    /// How many bytes are missing; `None` when the answer can go out.
+    fn missing(&self, results: &[Outcome]) -> Option<i64> {
+        let urgent = results.iter().any(|outcome| outcome.error != ErrorCode::None || outcome.diverges());
+        let bytes: usize = results.iter().map(Outcome::bytes).sum();
+        (!urgent && bytes < self.min_bytes).then(|| (self.min_bytes - bytes) as i64)
+    }
+
+    fn register(&self, waiter: &Arc<Waiter>) -> Vec<Registered> {
+        self.partitions.iter().flatten().map(|partition| partition.waiters().register(waiter)).collect()
+    }
+
+    fn read(&self) -> Vec<Outcome> {
+        let mut left = self.max_bytes;
+        let mut whole_batch = self.context.api_version >= 3;
+        let mut results = Vec::with_capacity(self.wanted.len());
+        for (wanted, partition) in self.wanted.iter().zip(&self.partitions) {
+            let outcome = match partition {
+                Err(error) => Outcome::failed(*error),
+                Ok(partition) => self.read_one(partition, wanted, left, whole_batch),
+            };
+            if outcome.bytes() > 0 {
+                whole_batch = false;
+                left = left.saturating_sub(outcome.bytes());
+            }
+            results.push(outcome);
+        }
+        results
+    }
+
+    fn read_one(&self, partition: &Partition, wanted: &Wanted, left: usize, whole_batch: bool) -> Outcome {
+        let max_bytes = usize::try_from(wanted.max_bytes).unwrap_or(0).min(left);
+        let limits = ReadLimits { max_bytes, whole_batch, isolation: self.isolation };
+        let offset = wanted.fetch_offset.into();
+        match partition.read(offset, wanted.current_leader_epoch, wanted.last_fetched_epoch, &limits) {
+            Err(error) => Outcome::failed(error),
+            Ok(read) if read.region.is_some() && self.context.api_version < BATCHES_V2 => {
+                Outcome::failed(ErrorCode::UnsupportedVersion)
+            }
+            Ok(read) if self.context.api_version < ZSTD && partition.is_zstd() => {
+                drop(read);
+                Outcome::failed(ErrorCode::UnsupportedCompressionType)
+            }
+            Ok(read) => Outcome { error: ErrorCode::None, read: Some(read) },
+        }
+    }
+}
+
+fn find(broker: &Broker, wanted: &Wanted, follower: bool) -> Result<Arc<Partition>, ErrorCode> {
+    if follower {
+        return Err(ErrorCode::ReplicaNotAvailable);
+    }
+    match &wanted.topic {
+        TopicKey::Name(name) => broker.partition(name, wanted.partition),
+        TopicKey::Id(id) => {
+            let name: TopicName = broker.metadata.topic_name(*id).ok_or(ErrorCode::UnknownTopicId)?;
+            let partition = broker.partition(&name, wanted.partition)?;
+            if partition.topic_id() == *id { Ok(partition) } else { Err(ErrorCode::InconsistentTopicId) }
+        }
+    }
+}
+
+/// The response as it grows: neighbours of one topic share an entry.
+struct Answer<'a> {
+    broker: &'a Broker,
+    context: &'a Context<'a>,
+    responses: Vec<FetchableTopicResponse>,
+    last_topic: Option<TopicKey>,
+    regions: Vec<Region>,
+    node_endpoints: Vec<NodeEndpoint>,
+}
+
+impl<'a> Answer<'a> {
+    fn new(broker: &'a Broker, context: &'a Context<'a>) -> Answer<'a> {
+        Answer {
+            broker,
+            context,
+            responses: Vec::new(),
+            last_topic: None,
+            regions: Vec::new(),
+            node_endpoints: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, wanted: &Wanted, outcome: Outcome) {
+        let data = self.partition(wanted, outcome);
+        if self.last_topic.as_ref() != Some(&wanted.topic) {
+            self.last_topic = Some(wanted.topic.clone());
+            self.responses.push(match &wanted.topic {
+                TopicKey::Name(name) => FetchableTopicResponse { topic: name.into(), ..Default::default() },
+                TopicKey::Id(id) => FetchableTopicResponse { topic_id: *id, ..Default::default() },
+            });
+        }
+        if let Some(topic) = self.responses.last_mut() {
+            topic.partitions.push(data);
+        }
+    }
+
+    fn partition(&mut self, wanted: &Wanted, outcome: Outcome) -> PartitionData {
+        let error_code = shown(outcome.error, self.context.api_version).code();
+        let mut data = PartitionData {
+            partition_index: wanted.partition,
+            error_code,
+            high_watermark: -1,
+            last_stable_offset: -1,
+            log_start_offset: -1,
+            records: Records::Bytes(bytes::Bytes::new()),
+            ..Default::default()
+        };
+        let Some(read) = outcome.read else {
+            if matches!(outcome.error, ErrorCode::NotLeaderOrFollower | ErrorCode::FencedLeaderEpoch) {
+                self.name_leader(wanted, &mut data);
+            }
+            return data;
+        };
+        data.high_watermark = read.high_watermark.0;
+        data.last_stable_offset = read.last_stable_offset.0;
+        data.log_start_offset = read.log_start_offset.0;
+        if let Some((epoch, end_offset)) = read.diverging {
+            data.diverging_epoch = EpochEndOffset { epoch: epoch.0, end_offset: end_offset.0 };
+        }
+        data.aborted_transactions = read.aborted.map(|aborted| {
+            let entry = |(producer_id, first_offset)| AbortedTransaction { producer_id, first_offset };
+            aborted.into_iter().map(entry).collect()
+        });
+        if let Some(region) = read.region {
+            data.records = Records::External { len: region.len };
+            self.regions.push(region);
+        }
+        data
+    }
+
+    fn name_leader(&mut self, wanted: &Wanted, data: &mut PartitionData) {
+        if self.context.api_version < 16 {
+            return;
+        }
+        let name = match &wanted.topic {
+            TopicKey::Name(name) => Some(name.clone()),
+            TopicKey::Id(id) => self.broker.metadata.topic_name(*id),
+        };
+        let Some(info) = name.and_then(|name| self.broker.metadata.partition(&name, wanted.partition)) else { return };
+        data.current_leader = LeaderIdAndEpoch { leader_id: info.leader.0, leader_epoch: info.leader_epoch.0 };
+        let endpoint = self.broker.metadata.endpoint(info.leader, &self.context.origin.listener);
+        if let Some((host, port)) = endpoint
+            && self.node_endpoints.iter().all(|known| known.node_id != info.leader.0)
+        {
+            self.node_endpoints.push(NodeEndpoint { node_id: info.leader.0, host: host.into(), port, rack: None });
+        }
+    }
+
+    fn finish(self, session_id: i32) -> Reply {
+        let response = FetchResponse {
+            session_id,
+            responses: self.responses,
+            node_endpoints: self.node_endpoints,
+            ..Default::default()
+        };
+        self.context.reply(&response, self.regions)
+    }
+}
+
+fn shown(error: ErrorCode, api_version: i16) -> ErrorCode {
+    match error {
+        ErrorCode::KafkaStorageError if api_version <= 5 => ErrorCode::NotLeaderOrFollower,
+        other => other,
+    }
+}

@@ -1,0 +1,167 @@
+//! IncrementalAlterConfigs, v0–1: sets, deletes, appends to and subtracts from single settings. Any broker, which writes
+//! ZooKeeper itself; every broker then hears of it through `/config/changes`.
+//!
+//! - Each resource stands for itself: one may fail while the others are changed. The same resource twice is INVALID_REQUEST.
+//! - Topics only for now; brokers' dynamic settings and loggers are refused.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use config::definition::Kind;
+use config::{ConfigError, topic_keys};
+use tracing::info;
+use wire::incremental_alter_configs::{AlterConfigsResource, AlterConfigsResourceResponse, AlterableConfig};
+use wire::{ErrorCode, IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse};
+
+use super::Context;
+use super::describe_configs::{Refused, TOPIC};
+use crate::broker::Broker;
+
+/// `AlterConfigOp.OpType`.
+const SET: i8 = 0;
+const DELETE: i8 = 1;
+const APPEND: i8 = 2;
+const SUBTRACT: i8 = 3;
+
+/// Answers an IncrementalAlterConfigs request.
+pub async fn handle(
+    broker: &Arc<Broker>,
+    context: &Context<'_>,
+    request: IncrementalAlterConfigsRequest,
+) -> IncrementalAlterConfigsResponse {
+    context.origin.park();
+    let mut times: HashMap<(i8, &str), usize> = HashMap::new();
+    for resource in &request.resources {
+        *times.entry((resource.resource_type, &resource.resource_name)).or_default() += 1;
+    }
+    let mut responses = Vec::with_capacity(request.resources.len());
+    for resource in &request.resources {
+        let once = times.get(&(resource.resource_type, &*resource.resource_name)) == Some(&1);
+        let result = if once {
+            alter(broker, resource, request.validate_only).await
+        } else {
+            Err((ErrorCode::InvalidRequest, "Each resource must appear at most once.".into()))
+        };
+        let (error_code, error_message) = match result {
+            Ok(()) => (ErrorCode::None.code(), None),
+            Err((error, message)) => (error.code(), Some(message.into())),
+        };
+        responses.push(AlterConfigsResourceResponse {
+            error_code,
+            error_message,
+            resource_type: resource.resource_type,
+            resource_name: resource.resource_name.clone(),
+        });
+    }
+    IncrementalAlterConfigsResponse { responses, ..Default::default() }
+}
+
+async fn alter(broker: &Broker, resource: &AlterConfigsResource, validate_only: bool) -> Result<(), Refused> {
+    check(&resource.configs)?;
+    let topic = &*resource.resource_name;
+    if resource.resource_type != TOPIC {
+        let text = "only settings of topics can be changed yet, not those of brokers or loggers";
+        return Err((ErrorCode::InvalidRequest, text.into()));
+    }
+    if topic.is_empty() {
+        return Err((ErrorCode::InvalidRequest, "Default topic resources are not allowed.".into()));
+    }
+    let mut settings = broker.read_topic_settings(topic).await?;
+    resource.configs.iter().try_for_each(|change| apply(&mut settings, change))?;
+    if broker.metadata.topic(topic).is_none() {
+        return Err((ErrorCode::UnknownTopicOrPartition, format!("The topic '{topic}' does not exist.")));
+    }
+    config::topic::validate_topic_config(&broker.config.topic_defaults, &settings).map_err(invalid)?;
+    if validate_only {
+        return Ok(());
+    }
+    info!(topic, ?settings, "changing the topic's settings");
+    broker.write_topic_settings(topic, &settings).await
+}
+
+/// What a wrong setting is answered with.
+pub fn invalid(error: ConfigError) -> Refused {
+    (ErrorCode::InvalidConfig, error.to_string())
+}
+
+fn check(changes: &[AlterableConfig]) -> Result<(), Refused> {
+    let mut names = HashSet::new();
+    if !changes.iter().all(|change| names.insert(&*change.name)) {
+        return Err((ErrorCode::InvalidRequest, "Error due to duplicate config keys".into()));
+    }
+    let null = changes.iter().filter(|change| change.config_operation != DELETE && change.value.is_none());
+    let null: Vec<&str> = null.map(|change| &*change.name).collect();
+    match null.is_empty() {
+        true => Ok(()),
+        false => Err((ErrorCode::InvalidRequest, format!("Null value not supported for : {}", null.join(", ")))),
+    }
+}
+
+/// Changes one setting (`ConfigAdminManager.prepareIncrementalConfigs`).
+fn apply(settings: &mut BTreeMap<String, String>, change: &AlterableConfig) -> Result<(), Refused> {
+    let (name, value) = (&*change.name, change.value.as_deref().unwrap_or_default());
+    match change.config_operation {
+        SET => drop(settings.insert(name.into(), value.into())),
+        DELETE => drop(settings.remove(name)),
+        APPEND => {
+            let mut list = listed(settings, name, "append")?;
+            let new: Vec<String> = value.split(',').map(Into::into).filter(|word| !list.contains(word)).collect();
+            list.extend(new);
+            settings.insert(name.into(), list.join(","));
+        }
+        SUBTRACT => {
+            let mut list = listed(settings, name, "subtract")?;
+            for word in value.split(',') {
+                if let Some(at) = list.iter().position(|known| known == word) {
+                    list.remove(at);
+                }
+            }
+            settings.insert(name.into(), list.join(","));
+        }
+        other => return Err((ErrorCode::InvalidRequest, format!("unknown operation {other} for {name}"))),
+    }
+    Ok(())
+}
+
+fn listed(settings: &BTreeMap<String, String>, name: &str, verb: &str) -> Result<Vec<String>, Refused> {
+    let unknown = || (ErrorCode::InvalidConfig, format!("Unknown config name: {name}"));
+    let key = topic_keys::find(name).ok_or_else(unknown)?.key;
+    if key.kind != Kind::List {
+        let text = format!("Config value {verb} is not allowed for config key: {name}");
+        return Err((ErrorCode::InvalidConfig, text));
+    }
+    let text = settings.get(name).map(String::as_str).or(key.default).unwrap_or_default();
+    Ok(text.split(',').filter(|word| !word.is_empty()).map(Into::into).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check_apply(before: &str, name: &str, operation: i8, value: &str, after: Result<&str, ErrorCode>) {
+        let mut settings: BTreeMap<String, String> =
+            before.split_once('=').into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+        let change =
+            AlterableConfig { name: name.into(), config_operation: operation, value: Some(value.into()) };
+        let result = apply(&mut settings, &change).map_err(|(error, _)| error);
+        let left: Vec<String> = settings.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        match after {
+            Ok(expected) => assert_eq!((result, left.join(" ").as_str()), (Ok(()), expected)),
+            Err(error) => assert_eq!(result, Err(error)),
+        }
+    }
+
+    #[test]
+    fn operations() {
+        check_apply("", "retention.ms", SET, "5", Ok("retention.ms=5"));
+        check_apply("retention.ms=5", "retention.ms", SET, "6", Ok("retention.ms=6"));
+        check_apply("retention.ms=5", "retention.ms", DELETE, "", Ok(""));
+        check_apply("", "retention.ms", DELETE, "", Ok(""));
+        check_apply("", "cleanup.policy", APPEND, "compact", Ok("cleanup.policy=delete,compact"));
+        check_apply("cleanup.policy=compact", "cleanup.policy", APPEND, "compact", Ok("cleanup.policy=compact"));
+        check_apply("cleanup.policy=delete,compact", "cleanup.policy", SUBTRACT, "delete", Ok("cleanup.policy=compact"));
+        check_apply("", "retention.ms", APPEND, "5", Err(ErrorCode::InvalidConfig));
+        check_apply("", "no.such.key", APPEND, "5", Err(ErrorCode::InvalidConfig));
+        check_apply("", "retention.ms", 9, "5", Err(ErrorCode::InvalidRequest));
+    }
+}

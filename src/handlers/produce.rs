@@ -1,0 +1,218 @@
+//! Produce, v0–11: records into the log, answered when as many replicas have them as the client asked for.
+//!
+//! - acks is 0 (no answer; an error closes the connection, so that the client looks for the leader), 1, or -1.
+//! - v3+: exactly one batch of version 2 per partition, or INVALID_RECORD for that partition; zstd from v7.
+//! - v8+: which records of a refused batch were at fault. v10+: NOT_LEADER_OR_FOLLOWER names the leader and its endpoint.
+//! - Internal topics take records from Kafka's own admin client only (`__admin_client`).
+//! - Transactional batches are refused until transactions are built.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use storage::batch::BatchHeader;
+use storage::compression::Codec;
+use wire::produce::{
+    BatchIndexAndErrorMessage, LeaderIdAndEpoch, NodeEndpoint, PartitionProduceData, PartitionProduceResponse,
+    TopicProduceResponse,
+};
+use wire::{ErrorCode, ProduceRequest, ProduceResponse, Records};
+use zk_paths::ids::Offset;
+
+use super::Context;
+use crate::broker::Broker;
+use crate::net::Reply;
+use crate::replica::partition::{AppendRefused, Appended, Partition};
+use crate::topic_names;
+
+/// Client id of Kafka's own tools that write to internal topics.
+const ADMIN_CLIENT: &str = "__admin_client";
+const ACKS_ALL: i16 = -1;
+
+/// Answers a Produce request.
+pub async fn handle(broker: &Arc<Broker>, context: &Context<'_>, request: ProduceRequest) -> Reply {
+    let acks = request.acks;
+    let timeout = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
+    let (mut response, waiting) = append(broker, context, request);
+    if acks == ACKS_ALL && !waiting.is_empty() {
+        context.origin.park();
+        replicated(&mut response, waiting, timeout).await;
+    }
+    if acks != 0 {
+        return context.reply(&response, Vec::new());
+    }
+    match failure(&response) {
+        Some(failure) => Reply::Close(failure),
+        None => Reply::Nothing,
+    }
+}
+
+/// An append that waits for replicas, and where its answer is.
+struct Waiting {
+    topic: usize,
+    partition: usize,
+    log: Arc<Partition>,
+    end_offset: Offset,
+}
+
+fn append(broker: &Arc<Broker>, context: &Context<'_>, request: ProduceRequest) -> (ProduceResponse, Vec<Waiting>) {
+    let transactional = request.transactional_id.is_some();
+    let mut response = ProduceResponse::default();
+    let mut waiting = Vec::new();
+    for (topic_at, topic) in request.topic_data.into_iter().enumerate() {
+        let mut answers = Vec::with_capacity(topic.partition_data.len());
+        for (partition_at, data) in topic.partition_data.into_iter().enumerate() {
+            let index = data.index;
+            let appended = if transactional {
+                Err(AppendRefused::of(ErrorCode::UnsupportedVersion, "transactions are not built yet"))
+            } else {
+                append_one(broker, context, &topic.name, data, request.acks)
+            };
+            answers.push(match appended {
+                Ok((log, appended)) => {
+                    let (partition, end_offset) = (partition_at, appended.end_offset);
+                    if request.acks == ACKS_ALL && !log.is_replicated_to(end_offset) {
+                        waiting.push(Waiting { topic: topic_at, partition, log, end_offset });
+                    }
+                    accepted(index, &appended)
+                }
+                Err(refused) => {
+                    let mut answer = rejected(index, refused);
+                    name_leader(broker, context, &topic.name, &mut answer, &mut response.node_endpoints);
+                    answer
+                }
+            });
+        }
+        response.responses.push(TopicProduceResponse { name: topic.name, partition_responses: answers });
+    }
+    (response, waiting)
+}
+
+fn append_one(
+    broker: &Broker,
+    context: &Context<'_>,
+    topic: &str,
+    data: PartitionProduceData,
+    acks: i16,
+) -> Result<(Arc<Partition>, Appended), AppendRefused> {
+    if !matches!(acks, -1..=1) {
+        return Err(AppendRefused::of(ErrorCode::InvalidRequiredAcks, "acks must be -1, 0 or 1"));
+    }
+    if topic_names::is_internal(topic) && context.client_id() != ADMIN_CLIENT {
+        let text = format!("Cannot append to internal topic {topic}");
+        return Err(AppendRefused::of(ErrorCode::InvalidTopicException, text));
+    }
+    let partition = broker.partition(topic, data.index).map_err(AppendRefused::from)?;
+    let Records::Bytes(records) = data.records else {
+        return Err(AppendRefused::of(ErrorCode::InvalidRecord, "a partition without record data"));
+    };
+    check_format(&records, context.api_version)?;
+    let appended = partition.append_as_leader(records, acks == ACKS_ALL)?;
+    Ok((partition, appended))
+}
+
+/// What the version demands of a partition's records before anything else is looked at (`ProduceRequest.validateRecords`).
+/// A broken batch passes: the log finds and names the damage.
+fn check_format(records: &bytes::Bytes, api_version: i16) -> Result<(), AppendRefused> {
+    let refused = |error, text: String| Err(AppendRefused::of(error, text));
+    let Ok(header) = BatchHeader::parse(records) else {
+        return match records.is_empty() {
+            true if api_version >= 3 => refused(
+                ErrorCode::InvalidRecord,
+                format!("Produce requests with version {api_version} must have at least one record batch per partition"),
+            ),
+            _ => Ok(()),
+        };
+    };
+    if header.is_transactional() {
+        return refused(ErrorCode::UnsupportedVersion, "transactions are not built yet".into());
+    }
+    if api_version < 3 {
+        return Ok(());
+    }
+    if header.magic != 2 {
+        let text = format!(
+            "Produce requests with version {api_version} are only allowed to contain record batches with magic version 2"
+        );
+        return refused(ErrorCode::InvalidRecord, text);
+    }
+    if header.size < records.len() {
+        let text = format!(
+            "Produce requests with version {api_version} are only allowed to contain exactly one record batch per \
+             partition"
+        );
+        return refused(ErrorCode::InvalidRecord, text);
+    }
+    if api_version < 7 && header.codec().is_ok_and(|codec| codec == Codec::Zstd) {
+        let text = format!("Produce requests with version {api_version} are not allowed to use ZStandard compression");
+        return refused(ErrorCode::UnsupportedCompressionType, text);
+    }
+    Ok(())
+}
+
+/// Waits until all of them have reached their replicas, or marks those that have not when the time is over.
+async fn replicated(response: &mut ProduceResponse, waiting: Vec<Waiting>, timeout: Duration) {
+    let deadline = tokio::time::Instant::now() + timeout;
+    for wait in waiting {
+        let outcome = match tokio::time::timeout_at(deadline, wait.log.replicated_to(wait.end_offset)).await {
+            Err(_) => Err(ErrorCode::RequestTimedOut),
+            Ok(outcome) => outcome,
+        };
+        let answer = response.responses.get_mut(wait.topic).and_then(|t| t.partition_responses.get_mut(wait.partition));
+        if let (Err(error), Some(answer)) = (outcome, answer) {
+            answer.error_code = error.code();
+        }
+    }
+}
+
+fn accepted(index: i32, appended: &Appended) -> PartitionProduceResponse {
+    PartitionProduceResponse {
+        index,
+        error_code: ErrorCode::None.code(),
+        base_offset: appended.base_offset.0,
+        log_append_time_ms: appended.log_append_time_ms,
+        log_start_offset: appended.log_start_offset.0,
+        ..Default::default()
+    }
+}
+
+fn rejected(index: i32, refused: AppendRefused) -> PartitionProduceResponse {
+    let record_errors = refused.records.into_iter().map(|(batch_index, message)| BatchIndexAndErrorMessage {
+        batch_index,
+        batch_index_error_message: Some(message.into()),
+    });
+    PartitionProduceResponse {
+        index,
+        error_code: refused.error.code(),
+        base_offset: -1,
+        record_errors: record_errors.collect(),
+        error_message: refused.message.map(Into::into),
+        ..Default::default()
+    }
+}
+
+fn name_leader(
+    broker: &Broker,
+    context: &Context<'_>,
+    topic: &str,
+    answer: &mut PartitionProduceResponse,
+    endpoints: &mut Vec<NodeEndpoint>,
+) {
+    if context.api_version < 10 || answer.error_code != ErrorCode::NotLeaderOrFollower.code() {
+        return;
+    }
+    let Some(info) = broker.metadata.partition(topic, answer.index) else { return };
+    answer.current_leader = LeaderIdAndEpoch { leader_id: info.leader.0, leader_epoch: info.leader_epoch.0 };
+    if let Some((host, port)) = broker.metadata.endpoint(info.leader, &context.origin.listener)
+        && endpoints.iter().all(|known| known.node_id != info.leader.0)
+    {
+        endpoints.push(NodeEndpoint { node_id: info.leader.0, host: host.into(), port, rack: None });
+    }
+}
+
+fn failure(response: &ProduceResponse) -> Option<String> {
+    response.responses.iter().find_map(|topic| {
+        let failed = topic.partition_responses.iter().find(|partition| partition.error_code != 0)?;
+        let error = ErrorCode::from(failed.error_code);
+        Some(format!("a produce with acks=0 to {}-{} failed: {error:?}", topic.name, failed.index))
+    })
+}

@@ -1,0 +1,3 @@
+//! The decisions of replication, apart from logs and sockets.
+
+pub mod leader;

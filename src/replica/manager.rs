@@ -1,0 +1,311 @@
+//! All partitions of this broker: found by name without a lock, changed one controller request at a time.
+//!
+//! Invariant: requests of the controller are carried out in the order of their epochs. One that was meant for an earlier
+//! life of this broker, or that comes from a deposed controller, changes nothing (`ReplicaManager.becomeLeaderOrFollower`,
+//! apis.md 3.3).
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, AtomicI64, Ordering};
+
+use config::TopicDefaults;
+use storage::{LogManager, StorageError};
+use tokio::sync::Mutex;
+use tracing::{error, info, warn};
+use wire::ErrorCode;
+use zk_paths::ids::{BrokerEpoch, BrokerId, ControllerEpoch, LeaderEpoch, TopicId, TopicName, TopicPartition};
+
+use super::partition::{Assigned, Partition};
+use crate::broker::Broker;
+use crate::topic_configs::{Overrides, TopicConfigListener};
+use crate::topic_names::CONSUMER_OFFSETS;
+use crate::topic_settings::TopicSettings;
+
+/// Who sent a controller's request, to which life of this broker.
+#[derive(Debug, Clone, Copy)]
+pub struct RequestEpochs {
+    /// The controller.
+    pub controller_id: BrokerId,
+    /// Its epoch.
+    pub controller_epoch: ControllerEpoch,
+    /// The registration it was meant for; [`BrokerEpoch::NONE`] is not compared.
+    pub broker_epoch: BrokerEpoch,
+}
+
+/// One partition of a LeaderAndIsr request.
+#[derive(Debug, Clone)]
+pub struct Assignment {
+    /// The partition.
+    pub name: TopicPartition,
+    /// Its topic's id, or zero.
+    pub topic_id: TopicId,
+    /// Who leads it.
+    pub assigned: Assigned,
+    /// The partition was just made: it may be placed in any directory.
+    pub is_new: bool,
+}
+
+/// One partition of a StopReplica request.
+#[derive(Debug, Clone)]
+pub struct Stop {
+    /// The partition.
+    pub name: TopicPartition,
+    /// The epoch that the controller knows.
+    pub leader_epoch: LeaderEpoch,
+    /// Whether its data goes as well.
+    pub delete: bool,
+}
+
+/// The partitions.
+#[derive(Debug)]
+pub struct ReplicaManager {
+    me: BrokerId,
+    logs: Arc<LogManager>,
+    defaults: TopicDefaults,
+    partitions: papaya::HashMap<TopicName, Arc<HashMap<i32, Arc<Partition>>>>,
+    controller_epoch: AtomicI32,
+    broker_epoch: AtomicI64,
+    /// Held while a request of the controller is carried out.
+    changing: Mutex<()>,
+}
+
+impl ReplicaManager {
+    /// Hosts nothing until the controller says so; logs are already loaded.
+    pub fn new(me: BrokerId, logs: Arc<LogManager>, defaults: TopicDefaults) -> ReplicaManager {
+        ReplicaManager {
+            me,
+            logs,
+            defaults,
+            partitions: papaya::HashMap::new(),
+            controller_epoch: AtomicI32::new(ControllerEpoch::NONE.0),
+            broker_epoch: AtomicI64::new(BrokerEpoch::NONE.0),
+            changing: Mutex::new(()),
+        }
+    }
+
+    /// The logs beneath.
+    pub fn logs(&self) -> &Arc<LogManager> {
+        &self.logs
+    }
+
+    /// This broker has registered: requests meant for earlier registrations are stale from now on.
+    pub fn registered(&self, broker_epoch: BrokerEpoch) {
+        self.broker_epoch.store(broker_epoch.0, Ordering::SeqCst);
+    }
+
+    /// A partition hosted here; `None` when it is not, an error when its directory has failed.
+    pub fn partition(&self, topic: &str, partition: i32) -> Option<Result<Arc<Partition>, ErrorCode>> {
+        let hosted = self.partitions.pin().get(topic)?.get(&partition)?.clone();
+        Some(if hosted.log().check_online().is_err() { Err(ErrorCode::KafkaStorageError) } else { Ok(hosted) })
+    }
+
+    /// All partitions hosted here, in no order.
+    pub fn all(&self) -> Vec<Arc<Partition>> {
+        self.partitions.pin().values().flat_map(|of_topic| of_topic.values().cloned()).collect()
+    }
+
+    /// Checks a request's epochs and remembers the controller's.
+    pub fn accept(&self, epochs: RequestEpochs) -> Result<(), ErrorCode> {
+        let ours = self.broker_epoch.load(Ordering::SeqCst);
+        if epochs.broker_epoch != BrokerEpoch::NONE && epochs.broker_epoch.0 < ours {
+            warn!("request of controller {} refused: it is meant for an earlier registration", epochs.controller_id);
+            return Err(ErrorCode::StaleBrokerEpoch);
+        }
+        let known = self.controller_epoch.fetch_max(epochs.controller_epoch.0, Ordering::SeqCst);
+        if epochs.controller_epoch.0 < known {
+            warn!("request of controller {} refused: epoch {known} has begun", epochs.controller_id);
+            return Err(ErrorCode::StaleControllerEpoch);
+        }
+        Ok(())
+    }
+
+    /// Carries out a LeaderAndIsr request: an error for all of it, or one answer per partition.
+    pub async fn assign(
+        &self,
+        broker: &Arc<Broker>,
+        epochs: RequestEpochs,
+        assignments: Vec<Assignment>,
+    ) -> Result<Vec<(TopicPartition, TopicId, ErrorCode)>, ErrorCode> {
+        let _one_at_a_time = self.changing.lock().await;
+        self.accept(epochs)?;
+        let topics: std::collections::BTreeSet<TopicName> =
+            assignments.iter().filter(|one| one.is_new).map(|one| one.name.topic.clone()).collect();
+        for topic in topics {
+            // The settings of a new topic were written before it; their announcement may still be on its way, or there is none.
+            if let Err(error) = broker.topic_configs.refresh(broker.zk.as_ref(), &topic).await {
+                warn!(%topic, "the settings known so far are used: {error}");
+            }
+        }
+        let broker = broker.clone();
+        // Making logs is file work: it leaves the runtime's workers.
+        let work = tokio::task::spawn_blocking(move || {
+            let replicas = &broker.replicas;
+            let answer = |one: Assignment| {
+                let error = replicas.assign_one(&broker, &one).err().unwrap_or(ErrorCode::None);
+                (one.name, one.topic_id, error)
+            };
+            assignments.into_iter().map(answer).collect()
+        });
+        work.await.map_err(|_| ErrorCode::UnknownServerError)
+    }
+
+    fn assign_one(&self, broker: &Broker, one: &Assignment) -> Result<(), ErrorCode> {
+        let known = match self.partition(&one.name.topic, one.name.partition) {
+            Some(known) => Some(known?),
+            None => None,
+        };
+        if let Some(known) = &known {
+            if !one.topic_id.is_zero() && !known.topic_id().is_zero() && known.topic_id() != one.topic_id {
+                error!(partition = %one.name, "refused: our topic id is {}, not {}", known.topic_id(), one.topic_id);
+                return Err(ErrorCode::InconsistentTopicId);
+            }
+            if one.assigned.leader_epoch <= known.leader_epoch() {
+                return Err(ErrorCode::StaleControllerEpoch);
+            }
+        }
+        if !one.assigned.replicas.contains(&self.me.0) {
+            return Err(ErrorCode::UnknownTopicOrPartition);
+        }
+        let partition = match known {
+            Some(known) => known,
+            None => self.host(broker, one)?,
+        };
+        if one.assigned.leader != self.me {
+            if partition.is_leader() {
+                partition.resign();
+                resigned(broker, &partition);
+            }
+            // -1 is no leader at all, which is nothing to follow either.
+            if one.assigned.leader != BrokerId::NONE {
+                error!(partition = %one.name, "cannot follow broker {}: replication is not built yet", one.assigned.leader);
+            }
+            return Ok(());
+        }
+        partition.become_leader(self.me, &one.assigned).map_err(|fault| {
+            error!(partition = %one.name, "cannot lead: {fault}");
+            ErrorCode::KafkaStorageError
+        })?;
+        info!(partition = %one.name, leader_epoch = %one.assigned.leader_epoch, "leading from {}", partition.log().log_end_offset());
+        elected(broker, &partition);
+        Ok(())
+    }
+
+    fn host(&self, broker: &Broker, one: &Assignment) -> Result<Arc<Partition>, ErrorCode> {
+        let topic = &one.name.topic;
+        let settings = TopicSettings::resolve(&self.defaults, topic, &broker.topic_configs.of(topic));
+        let topic_id = (!one.topic_id.is_zero()).then_some(one.topic_id);
+        let log =
+            self.logs.get_or_create(&one.name, None, settings.log.clone()).map_err(|fault| no_log(one, &fault))?;
+        if let (Some(ours), Some(theirs)) = (log.topic_id(), topic_id)
+            && ours != theirs
+        {
+            error!(partition = %one.name, "refused: the topic id on disk is {ours}, not {theirs}");
+            return Err(ErrorCode::InconsistentTopicId);
+        }
+        if let Some(topic_id) = topic_id {
+            log.assign_topic_id(topic_id).map_err(|fault| no_log(one, &fault))?;
+        }
+        let partition = Arc::new(Partition::new(one.name.clone(), one.topic_id, log, &settings));
+        self.insert(partition.clone());
+        Ok(partition)
+    }
+
+    fn insert(&self, partition: Arc<Partition>) {
+        let name = partition.name();
+        let partitions = self.partitions.pin();
+        let mut of_topic = partitions.get(&name.topic).map(|known| HashMap::clone(known)).unwrap_or_default();
+        of_topic.insert(name.partition, partition.clone());
+        partitions.insert(name.topic.clone(), Arc::new(of_topic));
+    }
+
+    fn remove(&self, name: &TopicPartition) -> Option<Arc<Partition>> {
+        let partitions = self.partitions.pin();
+        let mut of_topic = HashMap::clone(partitions.get(&name.topic)?);
+        let removed = of_topic.remove(&name.partition);
+        if of_topic.is_empty() {
+            partitions.remove(&name.topic);
+        } else {
+            partitions.insert(name.topic.clone(), Arc::new(of_topic));
+        }
+        removed
+    }
+
+    /// Carries out a StopReplica request: an error for all of it, or one answer per partition.
+    pub async fn stop(
+        &self,
+        broker: &Arc<Broker>,
+        epochs: RequestEpochs,
+        stops: Vec<Stop>,
+    ) -> Result<Vec<(TopicPartition, ErrorCode)>, ErrorCode> {
+        let _one_at_a_time = self.changing.lock().await;
+        self.accept(epochs)?;
+        let broker = broker.clone();
+        let work = tokio::task::spawn_blocking(move || {
+            let answer = |stop: Stop| {
+                let error = broker.replicas.stop_one(&broker, &stop).err().unwrap_or(ErrorCode::None);
+                (stop.name, error)
+            };
+            stops.into_iter().map(answer).collect()
+        });
+        work.await.map_err(|_| ErrorCode::UnknownServerError)
+    }
+
+    fn stop_one(&self, broker: &Broker, stop: &Stop) -> Result<(), ErrorCode> {
+        match self.partition(&stop.name.topic, stop.name.partition) {
+            Some(Err(offline)) => return Err(offline),
+            Some(Ok(known)) => {
+                let compared = stop.leader_epoch.0 >= 0;
+                if compared && stop.leader_epoch < known.leader_epoch() {
+                    return Err(ErrorCode::FencedLeaderEpoch);
+                }
+                let led = known.is_leader();
+                known.resign();
+                if led {
+                    resigned(broker, &known);
+                }
+                if stop.delete {
+                    self.remove(&stop.name);
+                }
+            }
+            None => {}
+        }
+        if stop.delete {
+            self.logs.delete(&stop.name).map_err(|fault| {
+                error!(partition = %stop.name, "cannot delete it: {fault}");
+                ErrorCode::KafkaStorageError
+            })?;
+            info!(partition = %stop.name, "deleted");
+        }
+        Ok(())
+    }
+}
+
+fn no_log(one: &Assignment, fault: &StorageError) -> ErrorCode {
+    error!(partition = %one.name, "no log for it: {fault}");
+    ErrorCode::KafkaStorageError
+}
+
+/// Tells the coordinator whose state is in the partition that this broker leads it now.
+fn elected(broker: &Broker, partition: &Partition) {
+    let name = partition.name();
+    if &*name.topic == CONSUMER_OFFSETS {
+        broker.groups.on_election(name.partition, partition.leader_epoch());
+    }
+}
+
+/// Tells it that this broker leads the partition no more.
+fn resigned(broker: &Broker, partition: &Partition) {
+    let name = partition.name();
+    if &*name.topic == CONSUMER_OFFSETS {
+        broker.groups.on_resignation(name.partition, Some(partition.leader_epoch()));
+    }
+}
+
+impl TopicConfigListener for ReplicaManager {
+    fn topic_config_changed(&self, topic: &str, overrides: &Overrides) {
+        let settings = TopicSettings::resolve(&self.defaults, topic, overrides);
+        let partitions = self.partitions.pin();
+        let of_topic = partitions.get(topic).into_iter().flat_map(|of_topic| of_topic.values());
+        of_topic.for_each(|partition| partition.configure(&settings));
+    }
+}

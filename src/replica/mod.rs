@@ -1,0 +1,15 @@
+//! The partitions that this broker hosts, and those who wait for them. In reading order:
+
+pub mod manager;
+
+pub mod partition;
+
+pub mod waiters;
+
+pub mod fetch_session;
+
+pub mod offsets_log;
+
+pub mod background;
+
+pub mod core;

@@ -1,0 +1,438 @@
+//! Starts and stops a broker, in order. Read [`Server::start`] from top to bottom: each step may rely on those above it, and
+//! [`Server::stop`] undoes them backwards.
+//!
+//! What the network may see waits for what makes it true: listeners are bound early, so that a taken port stops the start
+//! before anything is registered, but requests are read only once the broker is registered and its logs are loaded.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use client::transport::{Acceptor, BindOptions, Network, TcpNetwork};
+use config::{BrokerConfig, Listener, Properties};
+use tokio::runtime::Runtime;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tracing::{error, info, warn};
+use world::{Clock, Disk, RealDisk, SystemClock};
+use zk_paths::broker_registration::{BrokerRegistration, Endpoint, RegistrationFormat, SecurityProtocol};
+use zk_paths::ids::{BrokerEpoch, BrokerId};
+
+use crate::assembly::{self, Parts};
+use crate::broker::Broker;
+use crate::cli::ServerArguments;
+use crate::handlers::Handlers;
+use crate::net::connection::Shared;
+use crate::net::connection_quota::{ConnectionLimits, ConnectionQuota};
+use crate::net::listener;
+use crate::zk::registration::{self, Registrar, RegistrationError};
+use crate::zk::{How, Zk, ZkEvent, ZkSession, ZkSettings};
+use crate::{identity, replica};
+
+/// Largest server.properties that is read, bytes.
+const MAX_PROPERTIES: u64 = 1 << 20;
+/// How long connections may take to end at a stop.
+const DRAIN: Duration = Duration::from_secs(5);
+/// Pause between attempts to register while an earlier life of this broker is still registered.
+const REGISTRATION_PAUSE: Duration = Duration::from_millis(200);
+
+/// The machine, as the broker sees it: a simulation brings another.
+#[derive(Debug, Clone)]
+pub struct World {
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Files.
+    pub disk: Arc<dyn Disk>,
+    /// Streams.
+    pub network: Arc<dyn Network>,
+}
+
+impl World {
+    /// This machine.
+    pub fn real() -> World {
+        World { clock: Arc::new(SystemClock::new()), disk: Arc::new(RealDisk), network: Arc::new(TcpNetwork) }
+    }
+}
+
+/// Why a broker did not start: one sentence for its operator.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct StartError(pub String);
+
+impl StartError {
+    /// The error with its causes.
+    pub fn of(error: impl std::error::Error) -> StartError {
+        let mut text = error.to_string();
+        let mut cause = error.source();
+        while let Some(source) = cause {
+            text = format!("{text}: {source}");
+            cause = source.source();
+        }
+        StartError(text)
+    }
+}
+
+/// A running broker.
+#[derive(Debug)]
+pub struct Server {
+    broker: Arc<Broker>,
+    session: Arc<ZkSession>,
+    stopping: watch::Sender<bool>,
+    failed: watch::Receiver<Option<String>>,
+    listeners: JoinSet<()>,
+    background: JoinSet<()>,
+}
+
+impl Server {
+    /// Starts a broker.
+    pub async fn start(config: BrokerConfig, world: World) -> Result<Server, StartError> {
+        check_supported(&config)?;
+        let config = Arc::new(config);
+        let settings = ZkSettings::from_config(&config.zookeeper).map_err(StartError::of)?;
+        let session = ZkSession::connect(settings).await.map_err(StartError::of)?;
+        match Server::on_session(config, world, session.clone()).await {
+            Ok(server) => Ok(server),
+            Err(error) => {
+                session.close().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn on_session(
+        config: Arc<BrokerConfig>,
+        world: World,
+        session: Arc<ZkSession>,
+    ) -> Result<Server, StartError> {
+        let zk: Arc<dyn Zk> = session.clone();
+        registration::create_top_level_paths(zk.as_ref()).await.map_err(StartError::of)?;
+        let identity = identity::establish(zk.as_ref(), world.disk.as_ref(), &config.identity, &config.logs.dirs).await;
+        let identity = identity.map_err(StartError::of)?;
+        info!("broker {} of cluster {}", identity.broker_id, identity.cluster_id);
+        refuse_company(zk.as_ref(), identity.broker_id).await?;
+
+        let bound = bind(&config, &world).await?;
+        let endpoints = endpoints(&config, &bound);
+        registration::check_endpoint_clash(zk.as_ref(), identity.broker_id, &endpoints)
+            .await
+            .map_err(StartError::of)?;
+
+        let (failure, failed) = watch::channel(None);
+        let (registered, is_registered) = watch::channel(false);
+        let broker = assembly::assemble(Parts {
+            config: config.clone(),
+            world: world.clone(),
+            zk: zk.clone(),
+            identity,
+            failure,
+            registered: is_registered,
+        });
+        let broker = broker.await?;
+
+        let registrar = Arc::new(Registrar::new(zk.clone(), broker.id));
+        let registration = Registration { endpoints, config: config.clone(), clock: world.clock.clone() };
+        let events = zk.subscribe();
+        let epoch = register_patiently(&registrar, &registration, config.zookeeper.session_timeout).await?;
+        broker.replicas.registered(epoch);
+        registered.send_replace(true);
+
+        let (stopping, stop) = watch::channel(false);
+        let listeners = serve(&config, bound, &broker, stop)?;
+        let mut background = replica::background::start(&broker);
+        background.spawn(follow_session(events, registrar, registration, broker.clone(), registered));
+        background.spawn(follow_topic_configs(broker.clone()));
+        info!("broker {} serves", broker.id);
+        Ok(Server { broker, session, stopping, failed, listeners, background })
+    }
+
+    /// The running broker.
+    pub fn broker(&self) -> &Arc<Broker> {
+        &self.broker
+    }
+
+    /// Waits for SIGTERM, SIGINT or a failure that the broker cannot go on with.
+    pub async fn until_asked_to_stop(&self) -> Result<(), String> {
+        let mut failed = self.failed.clone();
+        tokio::select! {
+            asked = signal() => asked,
+            Ok(reason) = failed.wait_for(Option::is_some) => Err(reason.clone().unwrap_or_default()),
+        }
+    }
+
+    /// Stops: gives the controllership up, ends connections, flushes, marks the directories clean, leaves ZooKeeper.
+    pub async fn stop(mut self) {
+        info!("broker {} stops", self.broker.id);
+        self.broker.groups.shut_down();
+        self.stopping.send_replace(true);
+        let drained = tokio::time::timeout(DRAIN, async { while self.listeners.join_next().await.is_some() {} }).await;
+        if drained.is_err() {
+            warn!("connections did not end within {} s: dropped", DRAIN.as_secs());
+        }
+        self.listeners.shutdown().await;
+        self.background.shutdown().await;
+        let broker = self.broker.clone();
+        let closed = tokio::task::spawn_blocking(move || broker.replicas.logs().shutdown()).await;
+        match closed {
+            Ok(Ok(())) => info!("logs are flushed and marked clean"),
+            Ok(Err(fault)) => {
+                error!("logs could not be closed cleanly and will be recovered at the next start: {fault}")
+            }
+            Err(panic) => error!("closing the logs failed: {panic}"),
+        }
+        // Its end removes the registration and, before anybody could react to that here, the controllership.
+        self.session.close().await;
+        info!("broker {} has stopped", self.broker.id);
+    }
+}
+
+/// Runs a broker until a signal asks for the end.
+pub(crate) fn run(arguments: ServerArguments) -> Result<(), String> {
+    let config = load(&arguments.properties, &arguments.overrides)?;
+    runtime()?.block_on(async {
+        let server = Server::start(config, World::real()).await.map_err(|error| error.to_string())?;
+        let end = server.until_asked_to_stop().await;
+        server.stop().await;
+        end
+    })
+}
+
+/// The runtime that everything of a process runs on: a worker per core, and as many threads for blocking file work as are
+/// needed, within a bound.
+pub(crate) fn runtime() -> Result<Runtime, String> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("klamm")
+        .max_blocking_threads(64)
+        .build()
+        .map_err(|error| format!("cannot start threads: {error}"))
+}
+
+/// Waits for SIGTERM or SIGINT.
+pub(crate) async fn signal() -> Result<(), String> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let cannot = |error: io::Error| format!("cannot listen for signals: {error}");
+    let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot)?;
+    tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+    Ok(())
+}
+
+fn load(path: &Path, overrides: &[String]) -> Result<BrokerConfig, String> {
+    let name = path.display().to_string();
+    let bytes = RealDisk.read_all(path, MAX_PROPERTIES).map_err(|error| format!("cannot read {name}: {error}"))?;
+    let mut properties = Properties::parse(&bytes, &name).map_err(|error| error.to_string())?;
+    for text in overrides {
+        properties.apply_override(text).map_err(|error| error.to_string())?;
+    }
+    BrokerConfig::new(properties).map_err(|errors| errors.to_string())
+}
+
+fn check_supported(config: &BrokerConfig) -> Result<(), StartError> {
+    let unsupported: Vec<String> = config.unsupported().iter().map(ToString::to_string).collect();
+    if !unsupported.is_empty() {
+        return Err(StartError(unsupported.join("\n")));
+    }
+    for key in config.settings().unknown() {
+        warn!("unknown setting {key}: kept, but nothing here reads it");
+    }
+    for key in config.without_effect() {
+        warn!("setting {key} has no effect in ZooKeeper mode");
+    }
+    Ok(())
+}
+
+/// Replication is not built yet: a broker that joined others would be assigned replicas that it cannot follow.
+async fn refuse_company(zk: &dyn Zk, me: BrokerId) -> Result<(), StartError> {
+    let ids = zk.children(zk_paths::broker_ids::PATH).await.map_err(StartError::of)?;
+    let others: Vec<String> = ids.into_iter().filter(|id| *id != me.to_string()).collect();
+    if others.is_empty() {
+        return Ok(());
+    }
+    Err(StartError(format!(
+        "brokers {} are registered in this cluster, and replication is not built yet: this version runs alone",
+        others.join(", ")
+    )))
+}
+
+type Bound = Vec<(Listener, Box<dyn Acceptor>)>;
+
+async fn bind(config: &BrokerConfig, world: &World) -> Result<Bound, StartError> {
+    let options = BindOptions {
+        backlog: config.network.backlog,
+        receive_buffer_bytes: config.network.receive_buffer_bytes,
+        send_buffer_bytes: config.network.send_buffer_bytes,
+    };
+    let mut bound = Vec::new();
+    for listener in &config.network.listeners {
+        let failed = |error: io::Error| StartError(format!("cannot listen on {listener}: {error}"));
+        let acceptor = world.network.bind(address(listener).map_err(failed)?, &options).await.map_err(failed)?;
+        info!("listening on {} ({})", acceptor.local_addr(), listener.name);
+        bound.push((listener.clone(), acceptor));
+    }
+    Ok(bound)
+}
+
+fn address(listener: &Listener) -> io::Result<SocketAddr> {
+    match &listener.host {
+        None => Ok(SocketAddr::from((Ipv4Addr::UNSPECIFIED, listener.port))),
+        Some(host) => (host.as_str(), listener.port)
+            .to_socket_addrs()?
+            .next()
+            .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("{host} has no address"))),
+    }
+}
+
+/// What is advertised: an empty host is this machine's name, port 0 the port that was really bound.
+fn endpoints(config: &BrokerConfig, bound: &Bound) -> Vec<Endpoint> {
+    let advertised = config.network.advertised_listeners.iter().map(|listener| {
+        let port = match listener.port {
+            0 => bound.iter().find(|(own, _)| own.name == listener.name).map_or(0, |(_, it)| it.local_addr().port()),
+            port => port,
+        };
+        Endpoint {
+            listener_name: listener.name.clone(),
+            security_protocol: SecurityProtocol::Plaintext,
+            host: listener.host.clone().unwrap_or_else(machine_name),
+            port: i32::from(port),
+        }
+    });
+    advertised.collect()
+}
+
+fn machine_name() -> String {
+    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    // A name that nobody can resolve helps no client: then the address of the loopback is at least right on this machine.
+    match (name.as_str(), 0).to_socket_addrs() {
+        Ok(_) => name,
+        Err(_) => IpAddr::V4(Ipv4Addr::LOCALHOST).to_string(),
+    }
+}
+
+/// What is written into the registration, each time anew.
+#[derive(Debug)]
+struct Registration {
+    endpoints: Vec<Endpoint>,
+    config: Arc<BrokerConfig>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Registration {
+    fn now(&self) -> BrokerRegistration {
+        BrokerRegistration {
+            endpoints: self.endpoints.clone(),
+            rack: self.config.identity.rack.clone(),
+            features: Default::default(),
+            jmx_port: std::env::var("JMX_PORT").ok().and_then(|port| port.parse().ok()).unwrap_or(-1),
+            timestamp_ms: self.clock.now_ms(),
+        }
+    }
+
+    fn format(&self) -> RegistrationFormat {
+        match self.config.replication.protocol_version.has_feature_versioning() {
+            true => RegistrationFormat::V5,
+            false => RegistrationFormat::V4,
+        }
+    }
+}
+
+/// Registers. After a crash the registration of this broker's earlier life stays until its session ends; Kafka gives up
+/// then, we wait for it, once for as long as a session may last.
+async fn register_patiently(
+    registrar: &Registrar,
+    registration: &Registration,
+    session_timeout: Duration,
+) -> Result<BrokerEpoch, StartError> {
+    let deadline = tokio::time::Instant::now() + session_timeout + Duration::from_secs(2);
+    let mut told = false;
+    loop {
+        match registrar.register(&registration.now(), registration.format()).await {
+            Ok(epoch) => return Ok(epoch),
+            Err(error @ RegistrationError::IdTaken { .. }) if tokio::time::Instant::now() < deadline => {
+                if !told {
+                    warn!("waiting up to {} s for that session to end: {error}", session_timeout.as_secs());
+                }
+                told = true;
+                tokio::time::sleep(REGISTRATION_PAUSE).await;
+            }
+            Err(error) => return Err(StartError::of(error)),
+        }
+    }
+}
+
+fn serve(
+    config: &BrokerConfig,
+    bound: Bound,
+    broker: &Arc<Broker>,
+    stopping: watch::Receiver<bool>,
+) -> Result<JoinSet<()>, StartError> {
+    let quota = ConnectionQuota::new(limits(config)?);
+    let shared = Arc::new(Shared {
+        max_request_bytes: config.network.request_max_bytes as usize,
+        max_idle: config.network.connections_max_idle,
+        queue: Arc::new(Semaphore::new(config.network.queued_max_requests.clamp(1, Semaphore::MAX_PERMITS))),
+        pool: Arc::default(),
+        stopping,
+    });
+    let service = Arc::new(Handlers(broker.clone()));
+    let mut listeners = JoinSet::new();
+    for (listener, acceptor) in bound {
+        let name: Arc<str> = listener.name.into();
+        listeners.spawn(listener::run(acceptor, name, quota.clone(), shared.clone(), service.clone()));
+    }
+    Ok(listeners)
+}
+
+fn limits(config: &BrokerConfig) -> Result<ConnectionLimits, StartError> {
+    let mut overrides = std::collections::HashMap::new();
+    for (host, count) in &config.network.max_connections_per_ip_overrides {
+        let unknown = |error: io::Error| {
+            StartError(format!("max.connections.per.ip.overrides names {host}, which has no address: {error}"))
+        };
+        for address in (host.as_str(), 0).to_socket_addrs().map_err(unknown)? {
+            overrides.insert(address.ip().to_canonical(), *count as usize);
+        }
+    }
+    Ok(ConnectionLimits {
+        total: config.network.max_connections as usize,
+        per_address: config.network.max_connections_per_ip as usize,
+        overrides,
+    })
+}
+
+/// Registers again whenever the server has ended a session.
+async fn follow_session(
+    mut events: crate::zk::EventReceiver,
+    registrar: Arc<Registrar>,
+    registration: Registration,
+    broker: Arc<Broker>,
+    registered: watch::Sender<bool>,
+) {
+    while let Some(event) = events.next().await {
+        match event {
+            ZkEvent::Expired => {
+                warn!("the ZooKeeper session has expired: controllership and registration are gone, registering again");
+                registered.send_replace(false);
+            }
+            ZkEvent::SessionEstablished { how: How::New, session } => {
+                match registrar.register(&registration.now(), registration.format()).await {
+                    Ok(epoch) => {
+                        broker.replicas.registered(epoch);
+                        registered.send_replace(true);
+                        info!("registered again in session {session}, broker epoch {epoch}");
+                    }
+                    Err(error) => error!("cannot register again: {error}"),
+                }
+            }
+            ZkEvent::Disconnected => warn!("the connection to ZooKeeper is lost; the session lives on"),
+            ZkEvent::SessionEstablished { .. } | ZkEvent::Resync | ZkEvent::Changed { .. } => {}
+        }
+    }
+}
+
+/// Keeps topics' settings current, in the logs and in the controller.
+async fn follow_topic_configs(broker: Arc<Broker>) {
+    let clock = broker.clock.clone();
+    broker.topic_configs.follow(broker.zk.clone(), move || clock.now_ms(), broker.as_ref()).await;
+}
