@@ -6,7 +6,7 @@
 //! No mapping: a file cut short under a mapping kills the process, and thousands of maps are not free either.
 
 use std::collections::VecDeque;
-use std::io::IoSlice;
+use std::io::{self, IoSlice};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -58,17 +58,17 @@ impl<E: Entry> EntryFile<E> {
 
     /// How many entries there are.
     pub(crate) fn count(&self) -> Result<usize, StorageError> {
-        Ok(self.opened()?.count)
+        Ok(self.looked_at()?.count)
     }
 
     pub(crate) fn last(&self) -> Result<Option<E>, StorageError> {
-        Ok(self.opened()?.recent.back().copied())
+        Ok(self.looked_at()?.recent.back().copied())
     }
 
     /// Entry `number`, from 0.
     pub(crate) fn at(&self, number: usize) -> Result<Option<E>, StorageError> {
         let (file, count) = {
-            let inner = self.opened()?;
+            let inner = self.looked_at()?;
             (inner.file.clone(), inner.count)
         };
         match file.filter(|_| number < count) {
@@ -105,7 +105,7 @@ impl<E: Entry> EntryFile<E> {
     /// part of them.
     pub(crate) fn search(&self, before: impl Fn(&E) -> bool) -> Result<Option<(usize, E)>, StorageError> {
         let (file, mut high) = {
-            let inner = self.opened()?;
+            let inner = self.looked_at()?;
             let first_recent = inner.count - inner.recent.len();
             let found = inner.recent.partition_point(&before);
             if found > 0 {
@@ -157,11 +157,26 @@ impl<E: Entry> EntryFile<E> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Opened for writing; a missing file is made.
     fn opened(&self) -> Result<MutexGuard<'_, Inner<E>>, StorageError> {
         let mut inner = self.lock();
         if inner.file.is_none() {
             let path = self.path();
             *inner = self.load(self.disk.open_or_create(&path).attempt("open", &path)?)?;
+        }
+        Ok(inner)
+    }
+
+    /// Opened for reading; a missing file is empty, and stays missing: a late reader of a deleted segment must not make
+    /// its index anew.
+    fn looked_at(&self) -> Result<MutexGuard<'_, Inner<E>>, StorageError> {
+        let mut inner = self.lock();
+        if inner.file.is_none() {
+            let path = self.path();
+            match self.disk.open(&path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                opened => *inner = self.load(opened.attempt("open", &path)?)?,
+            }
         }
         Ok(inner)
     }

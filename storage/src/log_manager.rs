@@ -106,7 +106,6 @@ pub struct LogManager {
 #[derive(Debug, Default)]
 struct Deletions {
     due: Vec<(i64, PathBuf, Arc<DirHealth>)>,
-    counter: u128,
 }
 
 impl LogManager {
@@ -272,7 +271,6 @@ impl LogManager {
         let path = dir.health.path().join(partition.to_string());
         let made = self.disk.create_dir_all(&path).attempt("make", &path);
         dir.health.watch(made)?;
-        dir.health.watch(self.disk.sync_dir(dir.health.path()).attempt("sync", dir.health.path()))?;
         // A directory that is there already was made by somebody's hand or a crash: everything in it is looked at.
         let opened = Log::open(&path, partition.clone(), config, LoadHints::default(), self.context(dir));
         let log = Arc::new(dir.health.watch(opened)?);
@@ -293,25 +291,38 @@ impl LogManager {
         working.min_by_key(count).ok_or_else(offline)
     }
 
-    /// Takes a partition out of service and renames its directory. Its files go after `file.delete.delay.ms`, see
-    /// [`LogManager::run_deletions`]. `false` when it is not here.
-    pub fn delete(&self, partition: &TopicPartition) -> Result<bool, StorageError> {
-        let mut changes = self.changes();
-        let Some(log) = self.get(partition) else { return Ok(false) };
-        let mut logs = self.logs.load().as_ref().clone();
-        logs.remove(partition);
-        self.logs.store(Arc::new(logs));
-        let Some(dir) = self.dirs.iter().find(|dir| dir.health.path() == log.parent_dir()) else { return Ok(true) };
-        dir.health.check()?;
-        changes.counter += 1;
-        let unique = (u128::from(rand::random::<u64>()) << 64) | changes.counter;
-        let to = dir.health.path().join(delete_dir_name(partition, unique));
+    /// Takes partitions out of service and renames their directories. Their files go after `file.delete.delay.ms`, see
+    /// [`LogManager::run_deletions`]. Answers how many of them were here. Partitions of failed directories leave service
+    /// too; their files stay.
+    pub fn delete(&self, partitions: &[TopicPartition]) -> Result<usize, StorageError> {
+        let gone = {
+            let mut changes = self.changes();
+            let mut logs = self.logs.load().as_ref().clone();
+            let gone: Vec<Arc<Log>> = partitions.iter().filter_map(|partition| logs.remove(partition)).collect();
+            self.logs.store(Arc::new(logs));
+            gone.iter()
+                .filter(|log| log.check_online().is_ok())
+                .try_for_each(|log| self.rename_for_deletion(log, &mut changes))?;
+            gone
+        };
+        let touched = |dir: &&LogDir| gone.iter().any(|log| log.parent_dir() == dir.health.path());
+        for dir in self.working_dirs().filter(touched) {
+            let path = dir.health.path();
+            dir.health.watch(self.disk.sync_dir(path).attempt("sync", path))?;
+            self.checkpoint_dir(dir)?;
+        }
+        Ok(gone.len())
+    }
+
+    fn rename_for_deletion(&self, log: &Arc<Log>, changes: &mut Deletions) -> Result<(), StorageError> {
+        let unique = rand::random::<u128>();
+        let to = log.parent_dir().join(delete_dir_name(log.partition(), unique));
         log.rename_dir(to.clone())?;
         let due_ms = self.clock.now_ms().saturating_add(millis(log.config().file_delete_delay));
-        changes.due.push((due_ms, to, dir.health.clone()));
-        drop(changes);
-        self.checkpoint_dir(dir)?;
-        Ok(true)
+        if let Some(dir) = self.dirs.iter().find(|dir| dir.health.path() == log.parent_dir()) {
+            changes.due.push((due_ms, to, dir.health.clone()));
+        }
+        Ok(())
     }
 
     /// Removes what has waited for long enough: directories of deleted partitions, files of deleted segments. Answers how

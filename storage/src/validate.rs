@@ -65,9 +65,9 @@ pub enum AppendError {
         /// Which records.
         record_errors: Vec<RecordError>,
     },
-    /// UNSUPPORTED_FOR_MESSAGE_FORMAT.
-    #[error("the message format cannot hold this: {0}")]
-    UnsupportedForMessageFormat(String),
+    /// UNSUPPORTED_COMPRESSION_TYPE: zstd before Produce version 7.
+    #[error("zstd needs Produce version 7, this is version {0}")]
+    UnsupportedCompression(i16),
     /// Sequence, epoch or transaction state of the producer.
     #[error(transparent)]
     Producer(#[from] ProducerError),
@@ -90,6 +90,25 @@ pub enum AppendError {
     /// The disk failed (KAFKA_STORAGE_ERROR).
     #[error(transparent)]
     Fault(#[from] StorageError),
+}
+
+/// What the version of a Produce request promises of the records of a partition: from 3 on exactly one batch of format 2,
+/// and zstd only from 7 on (`ProduceRequest.validateRecords`). For the handler, before it looks for the log.
+pub fn check_produce_version(records: &Bytes, api_version: i16) -> Result<(), AppendError> {
+    if api_version < 3 {
+        return Ok(());
+    }
+    let mut batches = Batches::new(records.clone());
+    let refuse =
+        |what: &str| Err(invalid(format!("Produce version {api_version} takes exactly one batch of magic 2, {what}")));
+    let Some(first) = batches.next().transpose()? else { return refuse("there is none") };
+    if first.header.magic != 2 {
+        return refuse("this has an older one");
+    }
+    if api_version < 7 && first.header.codec()? == Codec::Zstd {
+        return Err(AppendError::UnsupportedCompression(api_version));
+    }
+    if batches.next().is_some() { refuse("there are several") } else { Ok(()) }
 }
 
 /// One refused record.

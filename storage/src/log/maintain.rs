@@ -81,7 +81,13 @@ impl Log {
         }
         self.epochs_mut().flush()?;
         let dir = self.dir.load();
-        self.context.disk.sync_dir(&dir).attempt("sync", &dir)
+        self.context.disk.sync_dir(&dir).attempt("sync", &dir)?;
+        if !self.dir_is_durable.load(Ordering::Acquire) {
+            let parent = self.parent_dir();
+            self.context.disk.sync_dir(parent).attempt("sync", parent)?;
+            self.dir_is_durable.store(true, Ordering::Release);
+        }
+        Ok(())
     }
 
     /// Begins a new segment now, if the active one holds anything.
@@ -322,7 +328,7 @@ impl Log {
         self.active()?.sync()
     }
 
-    /// Gives the directory another name. Open files stay open.
+    /// Gives the directory another name. Open files stay open. Syncing the parent is the caller's.
     pub(crate) fn rename_dir(&self, to: PathBuf) -> Result<(), StorageError> {
         let _state = self.state();
         let from = self.dir();
@@ -332,8 +338,7 @@ impl Log {
             segment.close_indexes();
         }
         self.dir.store(Arc::new(to));
-        let parent = self.parent_dir();
-        self.context.health.watch(self.context.disk.sync_dir(parent).attempt("sync", parent))
+        Ok(())
     }
 }
 

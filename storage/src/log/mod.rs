@@ -15,7 +15,7 @@ mod maintain;
 mod read;
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
@@ -84,6 +84,8 @@ pub struct Log {
     recovery_point: AtomicI64,
     /// -1: no transaction holds anything back.
     first_unstable_offset: AtomicI64,
+    /// The directory itself will survive a crash.
+    dir_is_durable: AtomicBool,
     /// Files that were renamed to `.deleted`, with the time from which they may go.
     doomed: Mutex<Vec<(i64, PathBuf)>>,
 }
@@ -143,6 +145,7 @@ impl Log {
             high_watermark: AtomicI64::new(loaded.log_start_offset),
             recovery_point: AtomicI64::new(loaded.recovery_point),
             first_unstable_offset: AtomicI64::new(first_unstable),
+            dir_is_durable: AtomicBool::new(false),
             doomed: Mutex::new(loaded.doomed),
         }
     }

@@ -92,8 +92,8 @@ fn a_deleted_partition_is_renamed_at_once_and_removed_later() {
     let manager = load(&disk);
     let log = make(&manager, 7);
     let slice = log.read(Offset(0), 1000, Offset(1), true).unwrap().slice.unwrap();
-    assert!(manager.delete(&partition(7)).unwrap());
-    assert!(!manager.delete(&partition(7)).unwrap());
+    assert_eq!(manager.delete(&[partition(7), partition(8)]).unwrap(), 1);
+    assert_eq!(manager.delete(&[partition(7)]).unwrap(), 0);
     assert!(manager.get(&partition(7)).is_none());
     let waiting = || -> Vec<String> {
         let names = DIRS.iter().flat_map(|dir| disk.read_dir(Path::new(dir)).unwrap());
@@ -105,7 +105,7 @@ fn a_deleted_partition_is_renamed_at_once_and_removed_later() {
     make(&manager, 7);
     assert_eq!(manager.run_deletions(1_000_000 + 60_000), 1);
     assert_eq!(waiting(), ["topic-7"]);
-    manager.delete(&partition(7)).unwrap();
+    manager.delete(&[partition(7)]).unwrap();
     drop(manager);
     // What waited when the broker stopped goes after the next start.
     let again = load(&disk);

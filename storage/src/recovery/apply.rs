@@ -180,6 +180,15 @@ impl Loader<'_> {
         }
         segment.cut_file(valid_end)?;
         segment.seal()?;
+        // The next segment begins from here and need not read this one again.
+        if next_offset > base {
+            producers.set_map_end_offset(next_offset);
+            let path = self.dir.load().join(FileKind::Snapshot.name(next_offset));
+            producer_snapshot::write(&*self.context.disk, &path, &producers)?;
+            parts.snapshots.retain(|at| *at != next_offset);
+            parts.snapshots.push(next_offset);
+            parts.snapshots.sort_unstable();
+        }
         Ok(Recovered { was_cut: valid_end < size, next_offset })
     }
 
