@@ -12,7 +12,7 @@ async fn main() -> ExitCode {
     match serve().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{error}");
+            eprintln!("{}", zk_server::store::describe(&*error));
             ExitCode::FAILURE
         }
     }
