@@ -270,7 +270,7 @@ impl ReplicaManager {
             None => {}
         }
         if stop.delete {
-            self.logs.delete(&stop.name).map_err(|fault| {
+            self.logs.delete(std::slice::from_ref(&stop.name)).map_err(|fault| {
                 error!(partition = %stop.name, "cannot delete it: {fault}");
                 ErrorCode::KafkaStorageError
             })?;
