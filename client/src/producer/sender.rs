@@ -244,7 +244,11 @@ impl Sender {
 }
 
 async fn new_identity(shared: &Shared) -> Result<ProducerIdentity, ClientError> {
-    let request = InitProducerIdRequest { transaction_timeout_ms: i32::MAX, ..InitProducerIdRequest::default() };
+    let request = InitProducerIdRequest {
+        transactional_id: None,
+        transaction_timeout_ms: i32::MAX,
+        ..InitProducerIdRequest::default()
+    };
     let response = shared
         .cluster
         .retry("InitProducerId", || async {
