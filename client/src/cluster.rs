@@ -149,6 +149,14 @@ impl Cluster {
         self.to(&address).await
     }
 
+    /// A connection to this broker that nobody else uses: for requests that the broker may hold back, such as JoinGroup.
+    /// Responses come in order, so that on a shared connection all others would wait behind them.
+    pub async fn dedicated(&self, id: BrokerId) -> Result<Connection, ClientError> {
+        let missing = || ClientError::NoBroker(format!("broker {id} is not in the cluster's metadata"));
+        let address = self.address_of(id).ok_or_else(missing)?;
+        Connection::open(&*self.shared.network, &address, self.shared.options.connection.clone()).await
+    }
+
     /// Asks the controller, and another one when it is not the controller any more. `refused` finds the error code that
     /// a response holds for its request as a whole, if any.
     pub async fn call_controller<R: Request>(

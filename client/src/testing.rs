@@ -56,6 +56,8 @@ type Script = dyn Fn(&Asked) -> Option<Reply> + Send + Sync;
 pub enum Reply {
     /// Send these bytes.
     Bytes(Bytes),
+    /// Send these bytes after a while, and let everything behind them wait.
+    Later(Duration, Bytes),
     /// Say nothing.
     Silence,
     /// Close the connection.
@@ -95,6 +97,10 @@ async fn serve(mut stream: Box<dyn Stream>, script: Arc<Script>) {
         };
         match reply {
             Reply::Bytes(bytes) => stream.write_all(&bytes).await.unwrap(),
+            Reply::Later(pause, bytes) => {
+                tokio::time::sleep(pause).await;
+                stream.write_all(&bytes).await.unwrap();
+            }
             Reply::Silence => {}
             Reply::Close => return,
         }
