@@ -1,3 +1,5 @@
+//! Cluster id and broker id, from every mixture of ZooKeeper, configuration and directories.
+
 use world::MemDisk;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! The fake behaves as a ZooKeeper server does: versions, ephemerals, watches, multis, injected trouble.
+
 use super::*;
 
 fn bytes(text: &str) -> Bytes {

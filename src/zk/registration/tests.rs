@@ -1,3 +1,5 @@
+//! Registration and deregistration against the fake, with lost answers and leftovers.
+
 use std::collections::BTreeMap;
 
 use zk_paths::broker_registration::SecurityProtocol;

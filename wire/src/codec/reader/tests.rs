@@ -1,3 +1,5 @@
+//! The reader, type by type, in both encodings, and what it refuses.
+
 use super::super::Nullable;
 use super::*;
 use crate::Str;

@@ -1,3 +1,5 @@
+//! The writer, type by type, in both encodings.
+
 use super::*;
 use crate::Records;
 use crate::Str;
