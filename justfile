@@ -1,0 +1,14 @@
+# One word per job, the same for people and for CI.
+
+# Format, lints, every test: what `.ci/run` asks.
+check:
+    .ci/run
+
+# Every test. Fetches Java Kafka, ZooKeeper and the foreign clients into a cache outside the tree on its first run.
+test:
+    cargo test --workspace
+
+# Real clients, tools and ZooKeepers against the broker; `just compat java` asks the same of a Java broker.
+compat target="klamm":
+    KLAMM_TEST_TARGET={{target}} cargo test --test java_tools --test java_clients --test foreign_clients \
+        --test kill9 --test dump_log --test zookeeper_versions --test bad_input
