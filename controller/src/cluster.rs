@@ -23,6 +23,8 @@ pub struct Settings {
     pub topic_ids: bool,
     /// IBP 3.2-IV0 and later: unclean leaders start as recovering.
     pub leader_recovery: bool,
+    /// IBP below 2.7-IV2: leaders write in-sync sets themselves, so states are read again before they are decided upon.
+    pub leaders_write_states: bool,
     /// `delete.topic.enable`
     pub delete_topic_enable: bool,
     /// `unclean.leader.election.enable` of the broker; topics may override it.
@@ -37,6 +39,7 @@ impl Default for Settings {
         Settings {
             topic_ids: true,
             leader_recovery: true,
+            leaders_write_states: false,
             delete_topic_enable: true,
             unclean_leader_election: false,
             leader_imbalance_percentage: 10,

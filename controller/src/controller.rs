@@ -26,16 +26,27 @@ pub struct Controller {
     pub(crate) answers: Answers,
     stages: VecDeque<Stage>,
     in_flight: Vec<Write>,
+    reading: Vec<TopicPartition>,
+    states_are_fresh: bool,
     told_metadata: bool,
 }
 
 /// What to do now.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Progress {
-    /// In this order, before the writes.
+    /// In this order, before the rest.
     pub actions: Vec<Action>,
-    /// Their outcomes go to [`Controller::conclude`]. None left: the event has ended.
+    /// State nodes to be read; what is there goes to [`Controller::refresh`]. Never together with writes.
+    pub reads: Vec<TopicPartition>,
+    /// Their outcomes go to [`Controller::conclude`].
     pub writes: Vec<Write>,
+}
+
+impl Progress {
+    /// Whether the event has ended: nothing is to be read or written.
+    pub fn is_end(&self) -> bool {
+        self.reads.is_empty() && self.writes.is_empty()
+    }
 }
 
 /// Results gathered for the answer at the end of the event.
@@ -98,6 +109,8 @@ impl Controller {
             answers: Answers::default(),
             stages: VecDeque::new(),
             in_flight: Vec::new(),
+            reading: Vec::new(),
+            states_are_fresh: false,
             told_metadata: false,
         }
     }
@@ -127,6 +140,16 @@ impl Controller {
         self.advance()
     }
 
+    /// Learns what state nodes hold.
+    pub fn refresh(&mut self, states: impl IntoIterator<Item = (TopicPartition, Leadership)>) -> Progress {
+        self.reading.clear();
+        self.states_are_fresh = true;
+        for (partition, leadership) in states {
+            self.cluster.set_leadership(&partition, leadership);
+        }
+        self.advance()
+    }
+
     fn dispatch(&mut self, event: Event) {
         match event {
             Event::BrokersChanged(brokers) => self.brokers_changed(brokers),
@@ -148,16 +171,40 @@ impl Controller {
         }
     }
 
-    /// Runs stages until one has writes, or none is left.
+    /// Runs stages until one has writes or needs fresh states, or none is left.
     pub(crate) fn advance(&mut self) -> Progress {
         self.flush();
         while self.in_flight.is_empty()
             && let Some(stage) = self.stages.pop_front()
         {
+            self.reading = self.stale_states(&stage);
+            if !self.reading.is_empty() {
+                self.stages.push_front(stage);
+                break;
+            }
+            self.states_are_fresh = false;
             self.run(stage);
             self.flush();
         }
-        Progress { actions: std::mem::take(&mut self.actions), writes: self.in_flight.clone() }
+        Progress {
+            actions: std::mem::take(&mut self.actions),
+            reads: self.reading.clone(),
+            writes: self.in_flight.clone(),
+        }
+    }
+
+    /// The states on which a stage decides, where leaders may have written them since we read them.
+    fn stale_states(&self, stage: &Stage) -> Vec<TopicPartition> {
+        if !self.cluster.settings.leaders_write_states || self.states_are_fresh {
+            return Vec::new();
+        }
+        let partitions = match stage {
+            Stage::Elect(partitions, _) => partitions.clone(),
+            Stage::ElectUnsettled => self.cluster.unsettled(),
+            Stage::ReplicasOffline(replicas) => replicas.iter().map(|replica| replica.partition.clone()).collect(),
+            _ => return Vec::new(),
+        };
+        partitions.into_iter().filter(|partition| self.cluster.leadership(partition).is_some()).collect()
     }
 
     fn run(&mut self, stage: Stage) {

@@ -7,7 +7,8 @@
 //! progress = controller.begin(event)            read → plan: the event brings what the shell has read
 //! loop:
 //!     carry out progress.actions, in order      requests to brokers, answers, problems to log
-//!     when progress.writes is empty: done
+//!     progress.is_end(): done
+//!     progress.reads: read these state nodes; progress = controller.refresh(what is there)
 //!     outcomes = ZooKeeper takes or refuses progress.writes, each checked against /controller_epoch
 //!     progress = controller.conclude(outcomes)  only what ZooKeeper took is believed, and sent to brokers
 //! ```

@@ -53,8 +53,8 @@ pub(super) async fn run(
             End::Stopped => return,
             End::Deposed => info!("resigned: another broker is controller now"),
             End::Expired => info!("resigned: the ZooKeeper session has expired"),
-            End::Failed(error) => {
-                error!("cannot act as controller, trying again: {error}");
+            end @ (End::Failed(_) | End::HalfDone(_)) => {
+                error!("cannot act as controller, trying again: {end}");
                 tokio::time::sleep(BACKOFF).await;
             }
         }

@@ -82,6 +82,7 @@ impl RunnerSettings {
             core: controller::Settings {
                 topic_ids: protocol.has_topic_ids(),
                 leader_recovery: protocol.has_leader_recovery_state(),
+                leaders_write_states: !protocol.has_alter_partition(),
                 delete_topic_enable: config.topics.delete_enable,
                 unclean_leader_election: config.topic_defaults.text(reading::UNCLEAN_ELECTION) == "true",
                 leader_imbalance_percentage: config.controller.imbalance_percentage.try_into().unwrap_or(0),
@@ -204,6 +205,19 @@ enum End {
     /// ZooKeeper refused something that cannot be done without.
     #[error("{0}")]
     Failed(ZkError),
+    /// The same in the middle of an event: the core and ZooKeeper would part ways.
+    #[error("{0}, in the middle of an event")]
+    HalfDone(ZkError),
+}
+
+impl End {
+    /// For reads in the middle of an event.
+    fn half_done(self) -> End {
+        match self {
+            End::Failed(error) => End::HalfDone(error),
+            end => end,
+        }
+    }
 }
 
 impl From<ZkError> for End {

@@ -69,7 +69,7 @@ impl Term<'_> {
         };
         active.send_replace(None);
         watches.iter().for_each(|watch| setup.zk.unwatch(watch));
-        if matches!(end, End::Failed(_)) {
+        if matches!(end, End::Failed(_) | End::HalfDone(_)) {
             give_up(setup.zk.as_ref(), epoch).await;
         }
         end
@@ -284,14 +284,17 @@ impl Term<'_> {
         mut answer: Option<oneshot::Sender<Answer>>,
     ) -> Result<(), End> {
         loop {
-            for action in progress.actions {
+            for action in std::mem::take(&mut progress.actions) {
                 self.act(action, &mut answer);
             }
-            if progress.writes.is_empty() {
+            if progress.is_end() {
                 return Ok(());
             }
-            let outcomes = self.guarded.write(&progress.writes).await?;
-            progress = self.core.conclude(outcomes);
+            progress = if progress.reads.is_empty() {
+                self.core.conclude(self.guarded.write(&progress.writes).await?)
+            } else {
+                self.core.refresh(self.reader.states(progress.reads).await.map_err(End::half_done)?)
+            };
         }
     }
 

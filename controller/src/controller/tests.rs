@@ -126,8 +126,13 @@ impl Sim {
         let mut log = Vec::new();
         loop {
             log.extend(progress.actions.iter().filter_map(describe));
-            if progress.writes.is_empty() {
+            if progress.is_end() {
                 return log;
+            }
+            if !progress.reads.is_empty() {
+                let found = progress.reads.iter().filter_map(|tp| Some((tp.clone(), self.states.get(tp)?.clone())));
+                progress = self.controller.refresh(found.collect::<Vec<_>>());
+                continue;
             }
             if let Some((partition, state)) = self.interference.take() {
                 let zk_version = ZkVersion(self.states.get(&partition).map_or(0, |old| old.zk_version.0 + 1));
@@ -720,4 +725,21 @@ fn a_broker_that_missed_requests_is_told_everything_again() {
     // The deletion goes on with the next answer to it.
     let log = sim.on(stopped(1, &["going-0"], ReplicaError::None));
     assert!(log.contains(&"2 <- stop going-0 epoch=-2 delete".to_string()), "{log:?}");
+}
+
+#[test]
+fn where_leaders_write_states_they_are_read_before_every_decision() {
+    let settings = Settings { leaders_write_states: true, ..Settings::default() };
+    let states = ["orders-0 leader=1 isr=1"];
+    let (mut sim, _) = Sim::start_with(settings, "1,2", &["orders 1,2"], &states);
+    // The leader has taken 2 into the set, and its notification is still on its way.
+    let joined = sim.states.get_mut(&tp("orders-0")).unwrap();
+    (joined.state.isr, joined.zk_version) = (ids("1,2"), ZkVersion(11));
+    let log = sim.brokers(|brokers| _ = brokers.remove(&1));
+    assert_eq!(log[1], "write orders-0 leader=2 isr=2 epoch=5");
+    sim.brokers(|brokers| _ = brokers.insert(1, 200));
+    let joined = sim.states.get_mut(&tp("orders-0")).unwrap();
+    (joined.state.isr, joined.zk_version) = (ids("2,1"), ZkVersion(13));
+    let log = sim.on(Controller::pending_preferred_election(vec![tp("orders-0")]));
+    assert_eq!(log[0], "write orders-0 leader=1 isr=2,1 epoch=6");
 }
