@@ -84,6 +84,8 @@ pub static BROKER_KEYS: &[Key] = &[
         "Listeners that clients and other brokers are told to connect to; listeners when null."),
     key("alter.config.policy.class.name", Class, None, Any, ReadOnly, Low, Everywhere,
         "Plugin that judges changes of configurations."),
+    key("alter.config.policy.kraft.compatibility.enable", Bool, Some("false"), Any, ReadOnly, Low, Everywhere,
+        "Whether a policy is asked about removals from lists too, as in KRaft mode."),
     key("alter.log.dirs.replication.quota.window.num", Int, Some("11"), AtLeast(1), ReadOnly, Low, Everywhere,
         "Samples kept for the quota on moves between log directories."),
     key("alter.log.dirs.replication.quota.window.size.seconds", Int, Some("1"), AtLeast(1), ReadOnly, Low, Everywhere,
@@ -712,7 +714,7 @@ mod tests {
 
     #[test]
     fn rows_are_sorted_and_their_defaults_are_valid() {
-        assert_eq!(BROKER_KEYS.len(), 328);
+        assert_eq!(BROKER_KEYS.len(), 329);
         for pair in BROKER_KEYS.windows(2) {
             assert!(pair[0].name < pair[1].name, "{} before {}", pair[0].name, pair[1].name);
         }
@@ -728,7 +730,7 @@ mod tests {
     #[test]
     fn counts_of_the_reference() {
         let dynamic = |scope| BROKER_KEYS.iter().filter(|key| key.scope == scope).count();
-        assert_eq!((dynamic(ReadOnly), dynamic(ClusterWide), dynamic(PerBroker)), (239, 52, 37));
+        assert_eq!((dynamic(ReadOnly), dynamic(ClusterWide), dynamic(PerBroker)), (240, 52, 37));
         assert_eq!(BROKER_KEYS.iter().filter(|key| key.internal).count(), 14);
     }
 
