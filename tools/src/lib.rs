@@ -8,10 +8,12 @@
 
 mod broker_api_versions;
 mod brokers;
+mod dump_log;
 mod error;
 mod get_offsets;
 mod java_order;
 mod options;
+mod progress;
 mod server_stop;
 mod terminal;
 mod topic_filter;
@@ -66,6 +68,13 @@ const TOOLS: &[Tool] = &[
         summary: "Show which versions of which APIs each broker speaks",
         options: broker_api_versions::OPTIONS,
         run: broker_api_versions::run,
+    },
+    Tool {
+        name: "dump-log",
+        script: "kafka-dump-log.sh",
+        summary: "Print segments and indexes, and check indexes against their logs",
+        options: dump_log::OPTIONS,
+        run: dump_log::run,
     },
     Tool {
         name: "get-offsets",

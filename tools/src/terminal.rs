@@ -19,6 +19,8 @@ pub struct Terminal {
     pub input: Box<dyn BufRead + Send>,
     /// Whether a person types, so that prompts make sense (Java's `System.console() != null`: both ends are terminals).
     pub interactive: bool,
+    /// Whether a person sees standard error while standard output goes elsewhere, so that progress may be shown.
+    pub watched: bool,
     /// Files.
     pub disk: Arc<dyn Disk>,
     /// Connections.
@@ -35,6 +37,7 @@ impl Terminal {
             err: Box::new(io::stderr()),
             input: Box::new(BufReader::with_capacity(64 * 1024, io::stdin())),
             interactive: io::stdin().is_terminal() && io::stdout().is_terminal(),
+            watched: io::stderr().is_terminal() && !io::stdout().is_terminal(),
             disk: Arc::new(RealDisk),
             network: Arc::new(TcpNetwork),
             clock: Arc::new(SystemClock::new()),
@@ -104,6 +107,7 @@ pub mod testing {
             err: Box::new(err.clone()),
             input: Box::new(io::Cursor::new(input.as_bytes().to_vec())),
             interactive: false,
+            watched: false,
             disk: Arc::new(MemDisk::new()),
             network: Arc::new(MemNetwork::default()),
             clock: Arc::new(SystemClock::new()),
