@@ -407,7 +407,8 @@ impl Admin {
         Ok(leaders)
     }
 
-    /// Configurations, each with all its entries (or those in `keys`) as the broker tells them.
+    /// A configuration with all its entries (or those in `keys`) as the broker tells them. Brokers before 2.6 have no
+    /// documentation to give, those before 1.1 no synonyms.
     pub async fn describe_configs(
         &self,
         resource: &ConfigResource,
@@ -417,14 +418,17 @@ impl Admin {
     ) -> Result<Vec<DescribeConfigsResourceResult>, ClientError> {
         let (resource_type, name) = resource.wire();
         let configuration_keys = keys.map(|keys| keys.iter().map(|key| Str::from(*key)).collect());
-        let request = DescribeConfigsRequest {
-            resources: vec![DescribeConfigsResource { resource_type, resource_name: name.into(), configuration_keys }],
-            include_synonyms,
-            include_documentation,
-        };
+        let resources = vec![DescribeConfigsResource { resource_type, resource_name: name.into(), configuration_keys }];
         self.cluster
             .retry("DescribeConfigs", || async {
-                let response = self.for_resource(resource).await?.call(&request).await?;
+                let connection = self.for_resource(resource).await?;
+                let version = connection.version_of::<DescribeConfigsRequest>(None)?;
+                let request = DescribeConfigsRequest {
+                    resources: resources.clone(),
+                    include_synonyms: include_synonyms && version >= 1,
+                    include_documentation: include_documentation && version >= 3,
+                };
+                let response = connection.call_at(version, &request, None).await?;
                 let result = response.results.into_iter().next().ok_or_else(|| no_answer(ApiKey::DescribeConfigs))?;
                 Refusal::check(result.error_code, result.error_message.as_ref().map(Str::as_str))
                     .map_err(|refusal| ClientError::Refused { api: ApiKey::DescribeConfigs, refusal })?;
