@@ -1,8 +1,9 @@
 //! Which leader epoch wrote which offsets: `leader-epoch-checkpoint` in memory.
 //!
-//! Always: epochs and start offsets both grow strictly. A new entry is on disk before the records that carry it
-//! (`assign` writes through), so after a crash the file may know too much but never too little; loading cuts it to the
-//! log. Truncations are written lazily for the same reason.
+//! Always: epochs and start offsets both grow strictly. The file is written when the log is flushed, before the recovery
+//! point moves: what a crash takes from it lies above the recovery point, and the scan of those records puts it back. What
+//! it knows too much is cut when the log is loaded. (Kafka syncs the file with every new epoch instead, which makes the
+//! first append to each of a thousand partitions wait for the disk.)
 //!
 //! Rules: Kafka's `LeaderEpochFileCache` and KIP-101, KIP-320.
 
@@ -22,7 +23,7 @@ pub(crate) struct LeaderEpochCache {
     disk: Arc<dyn Disk>,
     dir: SharedDir,
     entries: Vec<(LeaderEpoch, Offset)>,
-    /// Entries were dropped since the file was written.
+    /// Something changed since the file was written.
     dirty: bool,
 }
 
@@ -44,9 +45,9 @@ impl LeaderEpochCache {
         Ok(cache)
     }
 
-    /// Notes that `epoch` begins at `start_offset`, unless that is known. The file is written when something changes.
-    pub(crate) fn assign(&mut self, epoch: LeaderEpoch, start_offset: Offset) -> Result<(), StorageError> {
-        if self.insert(epoch, start_offset) { self.write() } else { Ok(()) }
+    /// Notes that `epoch` begins at `start_offset`, unless that is known.
+    pub(crate) fn assign(&mut self, epoch: LeaderEpoch, start_offset: Offset) {
+        self.dirty |= self.insert(epoch, start_offset);
     }
 
     fn insert(&mut self, epoch: LeaderEpoch, start_offset: Offset) -> bool {
@@ -115,16 +116,13 @@ impl LeaderEpochCache {
         self.dirty |= self.entries != before;
     }
 
-    /// Forgets everything, also on disk.
-    pub(crate) fn clear(&mut self) -> Result<(), StorageError> {
-        if self.entries.is_empty() && !self.dirty {
-            return Ok(());
-        }
+    /// Forgets everything.
+    pub(crate) fn clear(&mut self) {
+        self.dirty |= !self.entries.is_empty();
         self.entries.clear();
-        self.write()
     }
 
-    /// Writes what truncations changed.
+    /// Writes the file, if something changed.
     pub(crate) fn flush(&mut self) -> Result<(), StorageError> {
         if self.dirty { self.write() } else { Ok(()) }
     }
@@ -152,7 +150,7 @@ mod tests {
         let dir = Arc::new(ArcSwap::from_pointee(PathBuf::from("/")));
         let mut cache = LeaderEpochCache::load(Arc::new(disk.clone()), dir).unwrap();
         for (epoch, start) in entries {
-            cache.assign(LeaderEpoch(*epoch), Offset(*start)).unwrap();
+            cache.assign(LeaderEpoch(*epoch), Offset(*start));
         }
         cache
     }
@@ -169,7 +167,9 @@ mod tests {
     fn entries_grow_and_conflicting_ones_give_way() {
         let check = |assigned: &[(i32, i64)], kept: &[(i32, i64)]| {
             let disk = MemDisk::new();
-            assert_eq!(numbers(&cache(&disk, assigned)), kept, "{assigned:?}");
+            let mut assigned_cache = cache(&disk, assigned);
+            assert_eq!(numbers(&assigned_cache), kept, "{assigned:?}");
+            assigned_cache.flush().unwrap();
             assert_eq!(numbers(&cache(&disk, &[])), kept, "reloaded {assigned:?}");
         };
         check(&[(0, 0), (0, 5), (2, 10)], &[(0, 0), (2, 10)]);

@@ -1,7 +1,7 @@
 //! Record batches, segments, indexes, logs: Kafka's data directory.
 //!
-//! Synchronous: nothing here awaits, starts a thread or keeps time by itself (loading excepted, which uses one thread
-//! per `num.recovery.threads.per.data.dir`). What has to happen in the background is a function that a shell calls.
+//! Synchronous: nothing here awaits, starts a thread or keeps time by itself (loading and the clean stop excepted, which
+//! use threads that end with the call). What has to happen in the background is a function that a shell calls.
 //! Nothing that is read from disk is believed without a check, and nothing read from disk can panic.
 //!
 //! In reading order: [`batch`] and [`compression`], what a segment holds; [`log`], one partition; [`log_manager`],

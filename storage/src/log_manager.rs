@@ -33,6 +33,8 @@ use crate::log_config::{LogConfig, millis};
 const LOCK_FILE: &str = ".lock";
 /// Tiered-storage cache that Java may have left.
 const IGNORED_DIR: &str = "remote-log-index-cache";
+/// Logs of a directory that are closed at the same time.
+const CLOSING_THREADS: usize = 8;
 
 /// What the manager needs to know at start.
 #[derive(Clone)]
@@ -133,7 +135,7 @@ impl LogManager {
             let manager = &manager;
             let load = |dir| scope.spawn(move || manager.load_dir(dir, threads, topic_config));
             let running: Vec<_> = manager.dirs.iter().map(load).collect();
-            running.into_iter().filter_map(|thread| thread.join().ok()).collect::<Result<Vec<_>, _>>()
+            running.into_iter().map(joined).collect::<Result<Vec<_>, _>>()
         })?;
         manager.logs.store(Arc::new(merge(loaded.into_iter().flatten())?));
         match manager.dirs.iter().find_map(|dir| dir.health.failure()) {
@@ -172,7 +174,7 @@ impl LogManager {
         };
         let loaded = std::thread::scope(|scope| {
             let running: Vec<_> = (0..threads).map(|_| scope.spawn(load_some)).collect();
-            running.into_iter().filter_map(|thread| thread.join().ok()).flatten().collect()
+            running.into_iter().flat_map(joined).collect()
         });
         Ok(loaded)
     }
@@ -433,17 +435,34 @@ impl LogManager {
     /// The end of a clean stop: flushes and closes every log, writes all checkpoints, and last the mark that spares the
     /// next start a recovery. Appends must have ended.
     pub fn shutdown(&self) -> Result<(), StorageError> {
-        for dir in self.working_dirs() {
-            self.logs_in(dir).iter().try_for_each(|log| log.close())?;
-        }
+        self.working_dirs().try_for_each(|dir| self.close_logs(dir))?;
         self.checkpoint_offsets()?;
         self.checkpoint_high_watermarks()?;
         self.working_dirs().try_for_each(|dir| dir.health.watch(clean_shutdown::write(&*self.disk, dir.health.path())))
     }
 
+    /// Several at a time: the syncs of one wait together with those of others.
+    fn close_logs(&self, dir: &LogDir) -> Result<(), StorageError> {
+        let path = dir.health.path();
+        dir.health.watch(self.disk.sync_dir(path).attempt("sync", path))?;
+        let logs = self.logs_in(dir);
+        logs.iter().for_each(|log| log.note_durable_dir());
+        let share = logs.len().div_ceil(CLOSING_THREADS).max(1);
+        std::thread::scope(|scope| {
+            let close = |logs: &[Arc<Log>]| logs.iter().try_for_each(|log| log.close());
+            let running: Vec<_> = logs.chunks(share).map(|logs| scope.spawn(move || close(logs))).collect();
+            running.into_iter().try_for_each(joined)
+        })
+    }
+
     fn changes(&self) -> MutexGuard<'_, Deletions> {
         self.changes.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What a thread answered; its panic goes on here.
+fn joined<T>(thread: std::thread::ScopedJoinHandle<'_, T>) -> T {
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 struct Work {
@@ -484,7 +503,7 @@ impl Checkpoints {
 /// Makes, locks and looks at one log directory. A disk error takes it offline; somebody else's lock stops the start.
 fn open_dir(disk: &dyn Disk, path: &Path, listener: Option<FailureListener>) -> Result<LogDir, StartError> {
     let health = Arc::new(DirHealth::new(path.to_owned(), listener));
-    let made = disk.create_dir_all(path).attempt("make", path);
+    let made = make_durable_dir(disk, path).attempt("make", path);
     let locked = made.and_then(|()| disk.lock(&path.join(LOCK_FILE)).attempt("lock", path));
     let lock = match locked {
         Ok(lock) => Some(lock),
@@ -498,6 +517,14 @@ fn open_dir(disk: &dyn Disk, path: &Path, listener: Option<FailureListener>) -> 
     };
     let mark = if lock.is_some() { health.watch(clean_shutdown::take(disk, path)) } else { Ok(false) };
     Ok(LogDir { health, _lock: lock, clean_shutdown: mark.unwrap_or(false) })
+}
+
+/// Makes a directory with its missing parents, all of which will survive a crash.
+fn make_durable_dir(disk: &dyn Disk, path: &Path) -> io::Result<()> {
+    let is_missing = |dir: &&Path| !disk.exists(dir).unwrap_or(true);
+    let missing: Vec<&Path> = path.ancestors().take_while(is_missing).collect();
+    disk.create_dir_all(path)?;
+    missing.iter().filter_map(|dir| dir.parent()).try_for_each(|parent| disk.sync_dir(parent))
 }
 
 fn merge(logs: impl Iterator<Item = Arc<Log>>) -> Result<HashMap<TopicPartition, Arc<Log>>, StartError> {

@@ -2,6 +2,8 @@
 //! and aborted transactions; stopped cleanly) and 2.4.1 with `message.format.version` 0.9.0 and then 0.10.2 (killed).
 //! `testdata/Fill.java` is the producer. They are laid on a disk in memory, opened, and compared with what was sent.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 use std::io::IoSlice;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -124,7 +124,8 @@ impl Log {
         info: LogAppendInfo,
         now_ms: i64,
     ) -> Result<(Arc<Segment>, bool), StorageError> {
-        self.note_epochs(prepared)?;
+        self.is_dirty.store(true, Ordering::Release);
+        self.note_epochs(prepared);
         let active = self.active()?;
         let rolls = should_roll(&active, prepared.size as u64, &info, config, now_ms)?;
         let segment = if rolls {
@@ -141,20 +142,19 @@ impl Log {
         Ok((segment, rolls))
     }
 
-    fn note_epochs(&self, prepared: &Prepared) -> Result<(), StorageError> {
+    fn note_epochs(&self, prepared: &Prepared) {
         let mut latest = self.epochs().latest();
         for batch in &prepared.batches {
             let epoch = LeaderEpoch(batch.header.leader_epoch);
             if batch.header.magic < 2 {
                 // Truncation falls back to the high watermark once old formats are in the log again.
-                self.epochs_mut().clear()?;
+                self.epochs_mut().clear();
                 latest = None;
             } else if latest != Some(epoch) && epoch.0 >= 0 {
-                self.epochs_mut().assign(epoch, Offset(batch.header.base_offset))?;
+                self.epochs_mut().assign(epoch, Offset(batch.header.base_offset));
                 latest = Some(epoch);
             }
         }
-        Ok(())
     }
 
     /// Begins a new segment at `base_offset`, which is at or behind the log end.

@@ -81,12 +81,16 @@ impl Log {
         }
         self.epochs_mut().flush()?;
         let dir = self.dir.load();
+        if !self.metadata_is_durable.load(Ordering::Acquire) {
+            crate::partition_metadata::sync(&*self.context.disk, &dir)?;
+        }
         self.context.disk.sync_dir(&dir).attempt("sync", &dir)?;
         if !self.dir_is_durable.load(Ordering::Acquire) {
             let parent = self.parent_dir();
             self.context.disk.sync_dir(parent).attempt("sync", parent)?;
-            self.dir_is_durable.store(true, Ordering::Release);
         }
+        self.metadata_is_durable.store(true, Ordering::Release);
+        self.dir_is_durable.store(true, Ordering::Release);
         Ok(())
     }
 
@@ -134,7 +138,7 @@ impl Log {
         let segments = self.segments.load_full();
         let (gone, kept) = segments.split_at(count.min(segments.len().saturating_sub(1)));
         let Some(first_kept) = kept.first() else { return Ok(0) };
-        self.move_log_start(state, first_kept.base_offset)?;
+        self.move_log_start(state, first_kept.base_offset);
         self.segments.store(Arc::new(kept.to_vec()));
         let doomed = self.doom(state, gone, now_ms);
         self.context.health.watch(doomed)?;
@@ -192,20 +196,20 @@ impl Log {
         if to <= self.log_start_offset() {
             return Ok(false);
         }
-        self.move_log_start(&mut state, to.0)?;
+        self.move_log_start(&mut state, to.0);
         Ok(true)
     }
 
-    fn move_log_start(&self, state: &mut State, to: i64) -> Result<(), StorageError> {
+    fn move_log_start(&self, state: &mut State, to: i64) {
         if to <= self.log_start_offset().0 {
-            return Ok(());
+            return;
         }
+        self.is_dirty.store(true, Ordering::Release);
         self.log_start_offset.store(to, Ordering::Release);
         self.high_watermark.fetch_max(to, Ordering::AcqRel);
         self.epochs_mut().truncate_from_start(Offset(to));
         state.producers.on_log_start_offset(to);
         self.publish_first_unstable(state);
-        Ok(())
     }
 
     /// Drops all records at and behind `offset` (a follower that diverged). Answers whether anything went.
@@ -227,6 +231,7 @@ impl Log {
     }
 
     fn truncate_within(&self, state: &mut State, offset: i64) -> Result<(), StorageError> {
+        self.is_dirty.store(true, Ordering::Release);
         let now_ms = self.context.clock.now_ms();
         let segments = self.segments.load_full();
         let keep = segments.partition_point(|segment| segment.base_offset <= offset).max(1);
@@ -258,6 +263,7 @@ impl Log {
     }
 
     fn start_over(&self, state: &mut State, offset: i64, log_start: Option<i64>) -> Result<(), StorageError> {
+        self.is_dirty.store(true, Ordering::Release);
         let now_ms = self.context.clock.now_ms();
         let config = self.config.load_full();
         let gone = self.segments.load_full();
@@ -268,7 +274,8 @@ impl Log {
         self.log_start_offset.store(log_start.unwrap_or(offset), Ordering::Release);
         self.high_watermark.store(offset, Ordering::Release);
         self.recovery_point.fetch_min(offset, Ordering::AcqRel);
-        self.epochs_mut().clear()?;
+        self.epochs_mut().clear();
+        self.epochs_mut().flush()?;
         self.remove_snapshots(state, |_| true)?;
         self.rebuild_state(state, offset)
     }
@@ -314,18 +321,20 @@ impl Log {
     }
 
     fn close_locked(&self, state: &mut State) -> Result<(), StorageError> {
-        self.active()?.seal()?;
-        self.take_snapshot(state)?;
-        if let Some(offset) = state.snapshots.last() {
-            let path = self.dir.load().join(FileKind::Snapshot.name(*offset));
-            match self.context.disk.open(&path) {
-                Ok(file) => file.sync_all().attempt("sync", &path)?,
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                Err(error) => return Err(error).attempt("open", &path),
-            }
+        if !self.is_dirty.load(Ordering::Acquire) && self.recovery_point() == self.log_end_offset() {
+            return Ok(());
         }
+        self.active()?.seal()?;
+        // Not synced: its checksum tells when a power failure took it, and then the records are read instead.
+        self.take_snapshot(state)?;
         self.flush_locked(state, self.tail.end_offset())?;
-        self.active()?.sync()
+        self.is_dirty.store(false, Ordering::Release);
+        Ok(())
+    }
+
+    /// The log directory was synced after this log's directory was made in it.
+    pub(crate) fn note_durable_dir(&self) {
+        self.dir_is_durable.store(true, Ordering::Release);
     }
 
     /// Gives the directory another name. Open files stay open. Syncing the parent is the caller's.

@@ -84,8 +84,12 @@ pub struct Log {
     recovery_point: AtomicI64,
     /// -1: no transaction holds anything back.
     first_unstable_offset: AtomicI64,
+    /// `partition.metadata` will survive a crash.
+    metadata_is_durable: AtomicBool,
     /// The directory itself will survive a crash.
     dir_is_durable: AtomicBool,
+    /// Something happened since the log was opened or closed, so that closing has something to do.
+    is_dirty: AtomicBool,
     /// Files that were renamed to `.deleted`, with the time from which they may go.
     doomed: Mutex<Vec<(i64, PathBuf)>>,
 }
@@ -112,7 +116,14 @@ impl Log {
     ) -> Result<Log, StorageError> {
         let shared: SharedDir = Arc::new(ArcSwap::from_pointee(dir.to_owned()));
         let loaded = recovery::load(&shared, &partition, &config, hints, &context)?;
-        let topic_id = crate::partition_metadata::read(&*context.disk, dir)?;
+        let topic_id = match crate::partition_metadata::read(&*context.disk, dir) {
+            // It is synced with the first flush only; what a power failure left of it says nothing.
+            Err(StorageError::Damaged { path, what }) if !hints.clean_shutdown => {
+                tracing::warn!(path = %path.display(), what, "torn by a crash, going on without it");
+                None
+            }
+            read => read?,
+        };
         Ok(Log::assemble(partition, context, shared, config, topic_id, loaded))
     }
 
@@ -145,7 +156,9 @@ impl Log {
             high_watermark: AtomicI64::new(loaded.log_start_offset),
             recovery_point: AtomicI64::new(loaded.recovery_point),
             first_unstable_offset: AtomicI64::new(first_unstable),
-            dir_is_durable: AtomicBool::new(false),
+            metadata_is_durable: AtomicBool::new(loaded.was_clean),
+            dir_is_durable: AtomicBool::new(loaded.was_clean),
+            is_dirty: AtomicBool::new(!loaded.was_clean),
             doomed: Mutex::new(loaded.doomed),
         }
     }
@@ -193,6 +206,8 @@ impl Log {
         }
         let written = crate::partition_metadata::write(&*self.context.disk, &self.dir(), id);
         self.context.health.watch(written)?;
+        self.metadata_is_durable.store(false, Ordering::Release);
+        self.is_dirty.store(true, Ordering::Release);
         *known = Some(id);
         Ok(())
     }
@@ -283,9 +298,11 @@ impl Log {
 
     /// A new leader notes where its epoch begins before it takes records (KAFKA-9835).
     pub fn assign_epoch_start(&self, epoch: LeaderEpoch, start_offset: Offset) -> Result<(), StorageError> {
+        self.check_online()?;
         let _state = self.state();
-        let assigned = self.epochs_mut().assign(epoch, start_offset);
-        self.context.health.watch(assigned)
+        self.epochs_mut().assign(epoch, start_offset);
+        self.is_dirty.store(true, Ordering::Release);
+        Ok(())
     }
 
     /// Bytes of all segments.

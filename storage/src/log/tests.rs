@@ -617,6 +617,10 @@ proptest! {
     }
 }
 
+fn workload_epoch(offset: i64) -> LeaderEpoch {
+    LeaderEpoch((offset / 5) as i32)
+}
+
 /// A fixed day in the life of a log. Answers how far it got: what was acknowledged, and what of it was flushed.
 fn workload(disk: &MemDisk) -> (Vec<Vec<u8>>, usize, i64) {
     let (mut acknowledged, mut flushed, mut recovery_point) = (Vec::new(), 0, 0);
@@ -624,7 +628,7 @@ fn workload(disk: &MemDisk) -> (Vec<Vec<u8>>, usize, i64) {
     for n in 0..24 {
         let value = format!("value {n}").into_bytes();
         let batch = batch_of(&[&value], NOW + n, Codec::None);
-        if log.append_as_leader(batch, EPOCH, AppendOrigin::Client).is_err() {
+        if log.append_as_leader(batch, workload_epoch(n), AppendOrigin::Client).is_err() {
             break;
         }
         acknowledged.push(value);
@@ -669,6 +673,9 @@ fn after_a_crash_anywhere_flushed_records_are_there_and_the_rest_is_a_prefix() {
                 let known = found.len().min(acknowledged.len());
                 assert_eq!(found[..known], acknowledged[..known], "{story}");
                 assert!(unsynced != Unsynced::Kept || found.len() >= acknowledged.len(), "{story}");
+                for offset in 0..found.len() as i64 {
+                    assert_eq!(log.epoch_for_offset(Offset(offset)), Some(workload_epoch(offset)), "{story}, {offset}");
+                }
                 append(&log, &[b"life goes on"]);
             }
         }

@@ -1,8 +1,8 @@
 //! Directories on a disk in memory.
 
 use bytes::Bytes;
-use world::MemDisk;
 use world::clock::ManualClock;
+use world::{MemDisk, Unsynced};
 use zk_paths::ids::LeaderEpoch;
 
 use super::*;
@@ -138,4 +138,47 @@ fn no_working_directory_stops_the_start() {
     let disk = MemDisk::new();
     disk.fail_from(Some(0));
     assert!(matches!(try_load(&disk, &DIRS), Err(StartError::NoDirectory { .. })));
+}
+
+/// Two partitions, checkpoints now and then, a deletion, a clean stop. Answers how many records each had flushed.
+fn day(disk: &MemDisk) -> Vec<i64> {
+    let mut flushed = vec![0; 2];
+    let Ok(manager) = try_load(disk, &DIRS) else { return flushed };
+    for round in 0..4 {
+        for (number, flushed) in flushed.iter_mut().enumerate() {
+            let log = manager.get_or_create(&partition(number as i32), Some(TopicId::ONE), LogConfig::default());
+            let Ok(log) = log else { continue };
+            let _ = log.append_as_leader(records(), LeaderEpoch(round), AppendOrigin::Client);
+            if round % 2 == number as i32 && log.flush().is_ok() {
+                *flushed = log.recovery_point().0;
+            }
+        }
+        let _ = manager.checkpoint_offsets();
+    }
+    let _ = manager.get_or_create(&partition(9), None, LogConfig::default());
+    let _ = manager.delete(&[partition(9)]);
+    if manager.shutdown().is_ok() && manager.offline_dirs().is_empty() {
+        flushed = vec![4; 2];
+    }
+    flushed
+}
+
+#[test]
+fn after_a_crash_anywhere_every_directory_is_loaded_with_what_was_flushed() {
+    let whole = MemDisk::new();
+    day(&whole);
+    for crash_after in 0..=whole.operations() {
+        let disk = MemDisk::new();
+        disk.fail_from(Some(crash_after));
+        let flushed = day(&disk);
+        for unsynced in [Unsynced::Lost, Unsynced::Kept, Unsynced::Random(crash_after), Unsynced::Random(!crash_after)]
+        {
+            let manager = load(&disk.crash(unsynced));
+            for (number, flushed) in flushed.iter().enumerate() {
+                let end = manager.get(&partition(number as i32)).map_or(0, |log| log.log_end_offset().0);
+                assert!(end >= *flushed, "crash after {crash_after}, {unsynced:?}: {end} of {flushed} flushed records");
+            }
+            assert_eq!(manager.offline_dirs(), [], "crash after {crash_after}, {unsynced:?}");
+        }
+    }
 }

@@ -29,6 +29,8 @@ pub(crate) struct Loaded {
     pub(crate) log_start_offset: i64,
     pub(crate) log_end_offset: i64,
     pub(crate) recovery_point: i64,
+    /// The last stop was clean.
+    pub(crate) was_clean: bool,
     /// Files that wait to be removed.
     pub(crate) doomed: Vec<(i64, PathBuf)>,
 }
@@ -220,7 +222,7 @@ impl Loader<'_> {
         segment.append_aborted(&aborted)?;
         let epoch = LeaderEpoch(header.leader_epoch);
         if header.magic == 2 && epoch.0 >= 0 && epochs.latest().is_none_or(|latest| epoch > latest) {
-            epochs.assign(epoch, Offset(header.base_offset))?;
+            epochs.assign(epoch, Offset(header.base_offset));
         }
         Ok(Ok(()))
     }
@@ -271,7 +273,7 @@ impl Loader<'_> {
             tracing::warn!(partition = %self.partition, log_end_offset = short, log_start_offset = start, "the log ends before its start");
             let gone = std::mem::take(&mut parts.segments);
             self.doom(&gone, &mut parts)?;
-            epochs.clear()?;
+            epochs.clear();
             end = None;
         }
         if parts.segments.is_empty() {
@@ -285,7 +287,6 @@ impl Loader<'_> {
         let log_start_offset = start.max(first_base);
         epochs.truncate_from_end(Offset(log_end_offset));
         epochs.truncate_from_start(Offset(log_start_offset));
-        epochs.flush()?;
         let snapshots = &mut parts.snapshots;
         self.remove_snapshots(snapshots, log_start_offset, log_end_offset)?;
         let producers =
@@ -300,6 +301,7 @@ impl Loader<'_> {
             log_start_offset,
             log_end_offset,
             recovery_point,
+            was_clean: self.hints.clean_shutdown,
             doomed: parts.doomed,
         })
     }
