@@ -53,7 +53,7 @@ pub async fn assemble(parts: Parts) -> Result<Arc<Broker>, StartError> {
     let logs = Arc::new(load_logs(&config, &world, &topic_configs, failure).await?);
     let me = identity.broker_id;
     let replicas = Arc::new(ReplicaManager::new(me, logs, config.topic_defaults.clone()));
-    let offsets = OffsetsOnReplicas::new(replicas.clone(), config.offsets.commit_timeout);
+    let offsets = OffsetsOnReplicas::new(replicas.clone(), &config.offsets);
     let partitions = offsets_partitions(zk.as_ref()).await?;
     let group_config = GroupConfig::new(&config, partitions);
     let groups = GroupCoordinator::new(group_config, Arc::new(offsets), world.clock.clone(), rand::random);

@@ -21,7 +21,7 @@ const MAX_PROPERTIES: u64 = 1 << 20;
 
 /// Runs both until a signal asks for the end.
 pub(crate) fn run(arguments: QuickstartArguments) -> Result<(), String> {
-    server::runtime()?.block_on(serve(arguments))
+    server::runtime(None)?.block_on(serve(arguments))
 }
 
 async fn serve(arguments: QuickstartArguments) -> Result<(), String> {
@@ -103,7 +103,7 @@ Try, in another terminal (the same commands work with Kafka's own scripts):
 
 /// `klamm zookeeper`: the embedded ZooKeeper by itself.
 pub(crate) fn run_zookeeper(arguments: ZooKeeperArguments) -> Result<(), String> {
-    server::runtime()?.block_on(async {
+    server::runtime(None)?.block_on(async {
         let config = zookeeper_config(&arguments.properties)?;
         warn!("this ZooKeeper is a single node by design: for production use an Apache ZooKeeper ensemble");
         for key in &config.ignored {

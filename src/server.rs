@@ -6,6 +6,7 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
+use std::num::NonZero;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +27,7 @@ use crate::cli::ServerArguments;
 use crate::handlers::Handlers;
 use crate::net::connection::Shared;
 use crate::net::connection_quota::{ConnectionLimits, ConnectionQuota};
+use crate::net::frame::RequestMemory;
 use crate::net::listener;
 use crate::zk::registration::{self, Registrar, RegistrationError};
 use crate::zk::{How, Zk, ZkEvent, ZkSession, ZkSettings};
@@ -35,6 +37,8 @@ use crate::{identity, replica};
 const MAX_PROPERTIES: u64 = 1 << 20;
 /// How long connections may take to end at a stop.
 const DRAIN: Duration = Duration::from_secs(5);
+/// Threads for blocking file work that do not depend on the configuration.
+const OWN_BLOCKING_THREADS: usize = 8;
 /// Pause between attempts to register while an earlier life of this broker is still registered.
 const REGISTRATION_PAUSE: Duration = Duration::from_millis(200);
 
@@ -112,6 +116,7 @@ impl Server {
         let identity = identity.map_err(StartError::of)?;
         info!("broker {} of cluster {}", identity.broker_id, identity.cluster_id);
         refuse_company(zk.as_ref(), identity.broker_id).await?;
+        warn_of_dynamic_settings(zk.as_ref()).await?;
 
         let bound = bind(&config, &world).await?;
         let endpoints = endpoints(&config, &bound);
@@ -190,7 +195,7 @@ impl Server {
 /// Runs a broker until a signal asks for the end.
 pub(crate) fn run(arguments: ServerArguments) -> Result<(), String> {
     let config = load(&arguments.properties, &arguments.overrides)?;
-    runtime()?.block_on(async {
+    runtime(Some(&config))?.block_on(async {
         let server = Server::start(config, World::real()).await.map_err(|error| error.to_string())?;
         let end = server.until_asked_to_stop().await;
         server.stop().await;
@@ -198,13 +203,18 @@ pub(crate) fn run(arguments: ServerArguments) -> Result<(), String> {
     })
 }
 
-/// The runtime that everything of a process runs on: a worker per core, and as many threads for blocking file work as are
-/// needed, within a bound.
-pub(crate) fn runtime() -> Result<Runtime, String> {
+/// The runtime that everything of a process runs on. Requests are worked on by the threads that read them, so that
+/// `num.network.threads` and `num.io.threads` together bound their number, which never exceeds that of the cores;
+/// `background.threads` bounds those for blocking file work, beyond the few that are always there.
+pub(crate) fn runtime(config: Option<&BrokerConfig>) -> Result<Runtime, String> {
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let configured = config.map(|config| config.network.network_threads + config.network.io_threads);
+    let background = config.map_or(0, |config| config.network.background_threads);
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_name("klamm")
-        .max_blocking_threads(64)
+        .worker_threads(configured.unwrap_or(cores).clamp(1, cores.max(2)))
+        .max_blocking_threads(OWN_BLOCKING_THREADS + background)
         .build()
         .map_err(|error| format!("cannot start threads: {error}"))
 }
@@ -254,6 +264,19 @@ async fn refuse_company(zk: &dyn Zk, me: BrokerId) -> Result<(), StartError> {
         "brokers {} are registered in this cluster, and replication is not built yet: this version runs alone",
         others.join(", ")
     )))
+}
+
+/// Dynamic settings of brokers, clients, users and addresses are not built yet. They are other people's data, so that the
+/// start is not refused, but it does not pass over them in silence.
+async fn warn_of_dynamic_settings(zk: &dyn Zk) -> Result<(), StartError> {
+    for kind in ["brokers", "clients", "users", "ips"] {
+        let path = format!("/config/{kind}");
+        let names = zk.children(&path).await.map_err(StartError::of)?;
+        if !names.is_empty() {
+            warn!("{path} holds dynamic settings of {}, which have no effect yet", names.join(", "));
+        }
+    }
+    Ok(())
 }
 
 type Bound = Vec<(Listener, Box<dyn Acceptor>)>;
@@ -372,6 +395,7 @@ fn serve(
         max_request_bytes: config.network.request_max_bytes as usize,
         max_idle: config.network.connections_max_idle,
         queue: Arc::new(Semaphore::new(config.network.queued_max_requests.clamp(1, Semaphore::MAX_PERMITS))),
+        memory: config.network.queued_max_request_bytes.map(RequestMemory::new),
         pool: Arc::default(),
         stopping,
     });

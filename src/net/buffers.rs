@@ -2,6 +2,7 @@
 //! size of the requests that it once sent. What the pool keeps is bounded by [`KEPT_BUFFERS`] times [`KEPT_BYTES`].
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::{Bytes, BytesMut};
 
@@ -14,12 +15,17 @@ const FIRST_BYTES: usize = 64 * 1024;
 /// Size of the buffer through which file regions pass on their way to the socket (`docs/performance.md`: larger wins
 /// nothing, smaller costs system calls).
 pub const SEND_BYTES: usize = 256 * 1024;
+/// The same while many replies are on their way: peers that read slowly hold their buffers for as long as they like.
+const SMALL_SEND_BYTES: usize = 16 * 1024;
+/// How many replies at once get a large buffer.
+const LARGE_SENDS: usize = 32;
 
 /// The process's spare buffers.
 #[derive(Debug, Default)]
 pub struct BufferPool {
     frames: Mutex<Vec<BytesMut>>,
     sends: Mutex<Vec<Vec<u8>>>,
+    sends_in_use: AtomicUsize,
 }
 
 impl BufferPool {
@@ -41,13 +47,17 @@ impl BufferPool {
         }
     }
 
-    /// A buffer of [`SEND_BYTES`].
+    /// A buffer for one reply: [`SEND_BYTES`], or less when many are in use. To be given back.
     pub fn take_send(&self) -> Vec<u8> {
+        if self.sends_in_use.fetch_add(1, Ordering::Relaxed) >= LARGE_SENDS {
+            return vec![0; SMALL_SEND_BYTES];
+        }
         lock(&self.sends).pop().unwrap_or_else(|| vec![0; SEND_BYTES])
     }
 
     /// Takes a send buffer back.
     pub fn give_send(&self, buffer: Vec<u8>) {
+        self.sends_in_use.fetch_sub(1, Ordering::Relaxed);
         let mut sends = lock(&self.sends);
         if buffer.len() == SEND_BYTES && sends.len() < KEPT_BUFFERS {
             sends.push(buffer);
@@ -101,9 +111,19 @@ mod tests {
         let pool = BufferPool::default();
         for _ in 0..3 * KEPT_BUFFERS {
             pool.give_frame(BytesMut::with_capacity(FIRST_BYTES).freeze());
-            pool.give_send(vec![0; SEND_BYTES]);
         }
+        let sends: Vec<_> = (0..3 * KEPT_BUFFERS).map(|_| pool.take_send()).collect();
+        sends.into_iter().for_each(|send| pool.give_send(send));
         assert!(lock(&pool.frames).len() <= KEPT_BUFFERS);
         assert_eq!(lock(&pool.sends).len(), KEPT_BUFFERS);
+    }
+
+    #[test]
+    fn many_replies_at_once_get_small_buffers() {
+        let pool = BufferPool::default();
+        let held: Vec<_> = (0..LARGE_SENDS + 3).map(|_| pool.take_send()).collect();
+        assert_eq!(held.iter().filter(|buffer| buffer.len() == SEND_BYTES).count(), LARGE_SENDS);
+        held.into_iter().for_each(|buffer| pool.give_send(buffer));
+        assert_eq!(pool.take_send().len(), SEND_BYTES);
     }
 }

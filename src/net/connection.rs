@@ -7,13 +7,12 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use client::transport::Stream;
 use tokio::sync::{Semaphore, watch};
 use tracing::{debug, info};
 
 use super::buffers::BufferPool;
-use super::frame::{FrameError, FrameReader};
+use super::frame::{Frame, FrameError, FrameReader, RequestMemory};
 use super::send::send;
 use super::{Origin, Reply, Service};
 
@@ -26,6 +25,8 @@ pub struct Shared {
     pub max_idle: Option<Duration>,
     /// `queued.max.requests`: requests that are being worked on, not counting those that wait for something.
     pub queue: Arc<Semaphore>,
+    /// `queued.max.request.bytes`; `None` when unlimited.
+    pub memory: Option<RequestMemory>,
     /// Spare buffers.
     pub pool: Arc<BufferPool>,
     /// True once the broker stops.
@@ -63,7 +64,7 @@ pub async fn serve<S: Service>(mut stream: Box<dyn Stream>, origin: Origin, shar
 }
 
 async fn requests<S: Service>(stream: &mut dyn Stream, origin: &Origin, shared: &Shared, service: &S) -> End {
-    let mut reader = FrameReader::new(shared.max_request_bytes, shared.pool.clone());
+    let mut reader = FrameReader::new(shared.max_request_bytes, shared.pool.clone(), shared.memory.clone());
     loop {
         let frame = match within(shared.max_idle, reader.next(&mut *stream)).await {
             None => return End::Idle(shared.max_idle.unwrap_or_default()),
@@ -83,12 +84,13 @@ async fn answer<S: Service>(
     origin: &Origin,
     shared: &Shared,
     service: &S,
-    frame: Bytes,
+    frame: Frame,
 ) -> Result<(), End> {
     origin.occupy(shared.queue.clone().acquire_owned().await.ok());
-    let reply = service.handle(origin, frame.clone()).await;
+    let reply = service.handle(origin, frame.bytes.clone()).await;
     origin.park();
-    shared.pool.give_frame(frame);
+    shared.pool.give_frame(frame.bytes);
+    drop(frame.memory);
     match reply {
         Reply::Nothing => Ok(()),
         Reply::Close(reason) => Err(End::Refused(reason)),
@@ -125,7 +127,7 @@ impl fmt::Display for End {
 
 #[cfg(test)]
 mod tests {
-    use bytes::BytesMut;
+    use bytes::{Bytes, BytesMut};
     use client::transport::{BindOptions, MemNetwork, Network};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use wire::{Encoded, Part};
@@ -158,7 +160,7 @@ mod tests {
         let (stream, peer) = acceptor.accept().await.unwrap();
         let (stop, stopping) = watch::channel(false);
         let queue = Arc::new(Semaphore::new(1));
-        let shared = Shared { max_request_bytes: 1000, max_idle, queue, pool: Arc::default(), stopping };
+        let shared = Shared { max_request_bytes: 1000, max_idle, queue, memory: None, pool: Arc::default(), stopping };
         tokio::spawn(serve(stream, Origin::new(peer, "PLAINTEXT".into()), Arc::new(shared), Arc::new(Echo)));
         (ours, stop)
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::buffers::{BufferPool, grow};
 
@@ -36,23 +37,54 @@ pub enum FrameError {
     Read(#[from] io::Error),
 }
 
+/// One request.
+#[derive(Debug)]
+pub struct Frame {
+    /// Its bytes, without the length.
+    pub bytes: Bytes,
+    /// Its share of `queued.max.request.bytes`, until it is answered.
+    pub memory: Option<OwnedSemaphorePermit>,
+}
+
+/// `queued.max.request.bytes`: memory for large requests of all connections together. A request waits for its share
+/// before it is read; small ones stay in their connection's own buffer and are not counted.
+#[derive(Debug, Clone)]
+pub struct RequestMemory(Arc<Semaphore>);
+
+impl RequestMemory {
+    /// So many bytes; must be at least `socket.request.max.bytes`, or the largest requests would wait for ever.
+    pub fn new(bytes: u64) -> RequestMemory {
+        let units = usize::try_from(bytes / MEMORY_UNIT as u64).unwrap_or(usize::MAX);
+        RequestMemory(Arc::new(Semaphore::new(units.clamp(1, Semaphore::MAX_PERMITS))))
+    }
+
+    async fn take(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        let units = u32::try_from(bytes / MEMORY_UNIT).unwrap_or(u32::MAX);
+        self.0.clone().acquire_many_owned(units).await.ok()
+    }
+}
+
+/// Grain of [`RequestMemory`].
+const MEMORY_UNIT: usize = 1024;
+
 /// Reads one connection's requests.
 #[derive(Debug)]
 pub struct FrameReader {
     own: BytesMut,
     max_bytes: usize,
     pool: Arc<BufferPool>,
+    memory: Option<RequestMemory>,
 }
 
 impl FrameReader {
     /// `max_bytes` is `socket.request.max.bytes`.
-    pub fn new(max_bytes: usize, pool: Arc<BufferPool>) -> FrameReader {
-        FrameReader { own: BytesMut::new(), max_bytes, pool }
+    pub fn new(max_bytes: usize, pool: Arc<BufferPool>, memory: Option<RequestMemory>) -> FrameReader {
+        FrameReader { own: BytesMut::new(), max_bytes, pool, memory }
     }
 
     /// The next request without its length; `None` when the peer closed between two requests. Not cancel safe for
     /// large frames: a caller that stops waiting must drop the connection.
-    pub async fn next<R: AsyncRead + Unpin + ?Sized>(&mut self, stream: &mut R) -> Result<Option<Bytes>, FrameError> {
+    pub async fn next<R: AsyncRead + Unpin + ?Sized>(&mut self, stream: &mut R) -> Result<Option<Frame>, FrameError> {
         while self.own.len() < 4 {
             if !self.fill(stream, 4).await? {
                 return if self.own.is_empty() { Ok(None) } else { Err(self.cut(4)) };
@@ -62,10 +94,15 @@ impl FrameReader {
         let frame_bytes = usize::try_from(length).ok().filter(|bytes| *bytes <= self.max_bytes);
         let frame_bytes = frame_bytes.ok_or(FrameError::Length { length, max: self.max_bytes })?;
         if 4 + frame_bytes <= OWN_BYTES || 4 + frame_bytes <= self.own.len() {
-            self.small(stream, frame_bytes).await.map(Some)
-        } else {
-            self.large(stream, frame_bytes).await.map(Some)
+            let bytes = self.small(stream, frame_bytes).await?;
+            return Ok(Some(Frame { bytes, memory: None }));
         }
+        let memory = match &self.memory {
+            Some(memory) => memory.take(frame_bytes).await,
+            None => None,
+        };
+        let bytes = self.large(stream, frame_bytes).await?;
+        Ok(Some(Frame { bytes, memory }))
     }
 
     async fn small<R: AsyncRead + Unpin + ?Sized>(
@@ -128,11 +165,11 @@ mod tests {
                 let _ = theirs.write_all(&chunk).await;
             }
         });
-        let mut reader = FrameReader::new(max, Arc::default());
+        let mut reader = FrameReader::new(max, Arc::default(), None);
         let mut lengths = Vec::new();
         let error = loop {
             match reader.next(&mut ours).await {
-                Ok(Some(frame)) => {
+                Ok(Some(Frame { bytes: frame, .. })) => {
                     assert!(frame.iter().enumerate().all(|(at, byte)| *byte == at as u8), "bytes in order");
                     lengths.push(frame.len());
                 }
@@ -179,5 +216,19 @@ mod tests {
             assert!(read.is_empty());
             assert!(matches!(error, Some(FrameError::Cut { arrived, .. }) if arrived == cut), "{cut}: {error:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn large_requests_share_the_memory_that_is_set_aside() {
+        let memory = RequestMemory::new(100 << 10);
+        let stream = [frame(60_000), frame(60_000)].concat();
+        let mut first = FrameReader::new(1 << 20, Arc::default(), Some(memory.clone()));
+        let mut second = FrameReader::new(1 << 20, Arc::default(), Some(memory));
+        let held = first.next(&mut &stream[..]).await.unwrap();
+        let mut bytes = &stream[..];
+        let mut waiting = Box::pin(second.next(&mut bytes));
+        assert!(futures_util::poll!(&mut waiting).is_pending());
+        drop(held);
+        assert!(waiting.await.unwrap().is_some());
     }
 }

@@ -9,7 +9,7 @@ use tokio::io::{AsyncWrite, AsyncWriteExt};
 use wire::{Encoded, Part};
 use world::DiskFile;
 
-use super::buffers::{BufferPool, SEND_BYTES};
+use super::buffers::BufferPool;
 
 /// Consecutive bytes of a file.
 #[derive(Debug, Clone)]
@@ -33,7 +33,9 @@ pub async fn send<W: AsyncWrite + Unpin + ?Sized>(
         stream.write_all(bytes).await?;
         return Ok(bytes.len() as u64);
     }
-    let mut out = Coalescer { stream, buffer: pool.take_send(), filled: 0, sent: 0 };
+    let buffer = pool.take_send();
+    let size = buffer.len();
+    let mut out = Coalescer { stream, buffer, size, filled: 0, sent: 0 };
     let result = out.parts(&reply.parts, regions).await;
     let Coalescer { buffer, sent, .. } = out;
     pool.give_send(buffer);
@@ -43,7 +45,9 @@ pub async fn send<W: AsyncWrite + Unpin + ?Sized>(
 /// Collects small parts and file bytes into one buffer, so that a reply of many partitions is not many writes.
 struct Coalescer<'a, W: ?Sized> {
     stream: &'a mut W,
+    /// Empty while a blocking thread has it.
     buffer: Vec<u8>,
+    size: usize,
     filled: usize,
     sent: u64,
 }
@@ -64,10 +68,10 @@ impl<W: AsyncWrite + Unpin + ?Sized> Coalescer<'_, W> {
     }
 
     async fn bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
-        if bytes.len() > SEND_BYTES - self.filled {
+        if bytes.len() > self.size - self.filled {
             self.flush().await?;
         }
-        if bytes.len() > SEND_BYTES {
+        if bytes.len() > self.size {
             self.sent += bytes.len() as u64;
             return self.stream.write_all(bytes).await;
         }
@@ -79,10 +83,10 @@ impl<W: AsyncWrite + Unpin + ?Sized> Coalescer<'_, W> {
     async fn region(&mut self, region: &Region) -> io::Result<()> {
         let (mut position, end) = (region.position, region.position + region.len as u64);
         while position < end {
-            if self.filled == SEND_BYTES {
+            if self.filled == self.size {
                 self.flush().await?;
             }
-            let wanted = (end - position).min((SEND_BYTES - self.filled) as u64) as usize;
+            let wanted = (end - position).min((self.size - self.filled) as u64) as usize;
             let read = self.read(region, position, wanted).await?;
             if read == 0 {
                 // The length is promised already: only closing the connection keeps the peer from misreading.
@@ -128,6 +132,7 @@ mod tests {
     use bytes::Bytes;
     use world::{Disk, MemDisk};
 
+    use super::super::buffers::SEND_BYTES;
     use super::*;
 
     fn file(bytes: &[u8]) -> Arc<dyn DiskFile> {

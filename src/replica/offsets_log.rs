@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use config::broker::Offsets;
 use wire::ErrorCode;
 use zk_paths::ids::{LeaderEpoch, Offset};
 
@@ -19,12 +20,15 @@ use crate::topic_names::CONSUMER_OFFSETS;
 pub struct OffsetsOnReplicas {
     replicas: Arc<ReplicaManager>,
     commit_timeout: Duration,
+    wait: bool,
 }
 
 impl OffsetsOnReplicas {
-    /// `commit_timeout` is `offsets.commit.timeout.ms`.
-    pub fn new(replicas: Arc<ReplicaManager>, commit_timeout: Duration) -> OffsetsOnReplicas {
-        OffsetsOnReplicas { replicas, commit_timeout }
+    /// Takes `offsets.commit.timeout.ms` and `offsets.commit.required.acks`: other than -1 (all in-sync replicas), the
+    /// leader's own append is enough, as in Kafka.
+    pub fn new(replicas: Arc<ReplicaManager>, config: &Offsets) -> OffsetsOnReplicas {
+        let (commit_timeout, wait) = (config.commit_timeout, config.commit_required_acks == -1);
+        OffsetsOnReplicas { replicas, commit_timeout, wait }
     }
 
     fn partition(&self, partition: i32) -> Result<Arc<Partition>, ErrorCode> {
@@ -41,9 +45,11 @@ impl OffsetsOnReplicas {
         if partition.leader_epoch() != leader_epoch {
             return Err(ErrorCode::NotLeaderOrFollower);
         }
-        let appended = partition.append_as_coordinator(batch).map_err(|refused| refused.error)?;
-        let replicated = tokio::time::timeout(self.commit_timeout, partition.replicated_to(appended.end_offset));
-        replicated.await.map_err(|_| ErrorCode::RequestTimedOut)??;
+        let appended = partition.append_as_coordinator(batch, self.wait).map_err(|refused| refused.error)?;
+        if self.wait {
+            let replicated = tokio::time::timeout(self.commit_timeout, partition.replicated_to(appended.end_offset));
+            replicated.await.map_err(|_| ErrorCode::RequestTimedOut)??;
+        }
         Ok(appended.base_offset)
     }
 }

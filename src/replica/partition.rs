@@ -277,8 +277,8 @@ impl Partition {
     }
 
     /// Appends what one of this broker's coordinators writes.
-    pub fn append_as_coordinator(&self, records: Bytes) -> Result<Appended, AppendRefused> {
-        self.append(records, AppendOrigin::Coordinator, true)
+    pub fn append_as_coordinator(&self, records: Bytes, all: bool) -> Result<Appended, AppendRefused> {
+        self.append(records, AppendOrigin::Coordinator, all)
     }
 
     fn append(&self, records: Bytes, origin: AppendOrigin, all: bool) -> Result<Appended, AppendRefused> {
