@@ -103,13 +103,11 @@ impl Controller {
     pub(crate) fn tell_again(&mut self, broker: BrokerId) {
         let replicas = self.cluster.replicas_on(broker);
         let topics = self.deleting_topics_among(&replicas);
-        let is_deleting = |replica: &Replica| self.cluster.is_deleting(&replica.partition.topic);
-        let (deleting, others): (Vec<_>, Vec<_>) = replicas.into_iter().partition(is_deleting);
-        let started = |replica: &Replica| self.phase_of(replica) == ReplicaPhase::DeletionStarted;
-        let started = deleting.into_iter().filter(started).collect();
+        let started = |replica: &&Replica| self.phase_of(replica) == ReplicaPhase::DeletionStarted;
+        let started = replicas.iter().filter(started).cloned().collect();
         self.then([
             Stage::TellAll(vec![broker]),
-            Stage::ReplicasOnline(others),
+            Stage::ReplicasOnline(replicas),
             Stage::MoveReplicas(started, ReplicaPhase::DeletionIneligible),
             Stage::RetryDeletions(topics),
         ]);

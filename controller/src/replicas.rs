@@ -11,9 +11,13 @@ use crate::phases::ReplicaPhase;
 use crate::write::Change;
 
 impl Controller {
-    /// Tells brokers about replicas they have. A New replica was told already, with its partition's first leader.
+    /// Tells brokers about replicas they have. A New replica was told already, with its partition's first leader; one of a
+    /// topic being deleted would only be made to go again (Kafka tells, and stumbles over those deleted already).
     pub(crate) fn replicas_online(&mut self, replicas: Vec<Replica>) {
         for replica in replicas {
+            if self.cluster.is_deleting(&replica.partition.topic) {
+                continue;
+            }
             let was_new = self.phase_of(&replica) == ReplicaPhase::New;
             if self.move_replica(&replica, ReplicaPhase::Online)
                 && !was_new

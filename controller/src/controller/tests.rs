@@ -13,6 +13,8 @@ use crate::cluster::Settings;
 use crate::event::{AlterPartition, AlterPartitions, LeaderAndIsrReply, NewTopic, ReplicaError, StopReplicaReply};
 use crate::startup::Snapshot;
 
+mod random_walk;
+
 const OUR_EPOCH: ControllerEpoch = ControllerEpoch(7);
 
 /// The controller, a ZooKeeper, and brokers that only listen.
