@@ -8,10 +8,12 @@
 
 mod broker_api_versions;
 mod brokers;
+mod console_producer;
 mod dump_log;
 mod error;
 mod get_offsets;
 mod java_order;
+mod lines;
 mod options;
 mod progress;
 mod server_stop;
@@ -68,6 +70,13 @@ const TOOLS: &[Tool] = &[
         summary: "Show which versions of which APIs each broker speaks",
         options: broker_api_versions::OPTIONS,
         run: broker_api_versions::run,
+    },
+    Tool {
+        name: "console-producer",
+        script: "kafka-console-producer.sh",
+        summary: "Send the lines of standard input to a topic",
+        options: console_producer::OPTIONS,
+        run: console_producer::run,
     },
     Tool {
         name: "dump-log",
