@@ -1,6 +1,6 @@
-//! A reply on its way out: bytes from memory and regions of segment files, in order. Regions pass through one buffer
-//! of [`SEND_BYTES`] (pread, then write); what the page cache holds is read on the spot, what it does not is read by a
-//! blocking thread, so that a cold read never holds up the connections that share this worker.
+//! A reply on its way out: bytes from memory and regions of segment files, in order. Regions pass through one buffer of the
+//! pool (pread, then write); what the page cache holds is read on the spot, what it does not is read by a blocking
+//! thread, so that a cold read never holds up the connections that share this worker.
 
 use std::io;
 use std::sync::Arc;
