@@ -361,20 +361,23 @@ impl Registration {
 }
 
 /// Registers. After a crash the registration of this broker's earlier life stays until its session ends; Kafka gives up
-/// then, we wait for it, once for as long as a session may last.
+/// then, we wait for it, once for as long as a session may last. ZooKeeper ends one up to two ticks after its timeout
+/// (it rounds the deadline up and looks once a tick), and no session lasts less than two ticks: twice the timeout is
+/// enough.
 async fn register_patiently(
     registrar: &Registrar,
     registration: &Registration,
     session_timeout: Duration,
 ) -> Result<BrokerEpoch, StartError> {
-    let deadline = tokio::time::Instant::now() + session_timeout + Duration::from_secs(2);
+    let patience = session_timeout * 2 + Duration::from_secs(1);
+    let deadline = tokio::time::Instant::now() + patience;
     let mut told = false;
     loop {
         match registrar.register(&registration.now(), registration.format()).await {
             Ok(epoch) => return Ok(epoch),
             Err(error @ RegistrationError::IdTaken { .. }) if tokio::time::Instant::now() < deadline => {
                 if !told {
-                    warn!("waiting up to {} s for that session to end: {error}", session_timeout.as_secs());
+                    warn!("waiting up to {} s for that session to end: {error}", patience.as_secs());
                 }
                 told = true;
                 tokio::time::sleep(REGISTRATION_PAUSE).await;
