@@ -94,18 +94,6 @@ impl Partition {
         let found = self.replica_phases.iter().find(|(id, _)| *id == broker);
         found.map_or(ReplicaPhase::NonExistent, |(_, phase)| *phase)
     }
-
-    /// Whether the preferred replica leads, or is still being added by a reassignment.
-    pub fn has_preferred_leader(&self) -> bool {
-        let (Some(preferred), Some(leadership)) = (self.assignment.replicas.first(), &self.leadership) else {
-            return true;
-        };
-        if self.assignment.adding.contains(preferred) {
-            !leadership.state.isr.contains(preferred)
-        } else {
-            leadership.state.leader == *preferred
-        }
-    }
 }
 
 /// How far the deletion of a topic is.

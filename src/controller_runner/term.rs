@@ -196,11 +196,18 @@ impl Term<'_> {
 
     async fn read_brokers(&mut self) -> Result<(), End> {
         let brokers = self.reader.brokers().await?;
+        info!("live brokers: {:?}", brokers.iter().map(|broker| broker.id.0).collect::<Vec<_>>());
         self.on_event(Event::BrokersChanged(brokers), None).await
     }
 
     async fn read_topics(&mut self) -> Result<(), End> {
         let event = self.reader.topic_changes(self.core.cluster()).await?;
+        if let Event::TopicsChanged { added, removed } = &event {
+            added
+                .iter()
+                .for_each(|topic| info!("topic {} with {} partitions", topic.name, topic.assignment.partitions.len()));
+            removed.iter().for_each(|topic| info!("topic {topic} is gone"));
+        }
         self.on_event(event, None).await
     }
 

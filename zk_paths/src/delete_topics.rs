@@ -7,3 +7,13 @@ pub const PATH: &str = "/admin/delete_topics";
 pub fn topic_path(topic: &str) -> String {
     format!("{PATH}/{topic}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_is_all() {
+        assert_eq!(topic_path("orders"), "/admin/delete_topics/orders");
+    }
+}

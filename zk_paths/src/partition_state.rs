@@ -22,13 +22,6 @@ pub fn path(partition: &TopicPartition) -> String {
     format!("{}/state", partition_path(partition))
 }
 
-/// The partition whose state, or whose state's parent, is at `path`.
-pub fn parse_path(path: &str) -> Option<TopicPartition> {
-    let (topic, rest) = path.strip_prefix(topic::ROOT)?.strip_prefix('/')?.split_once("/partitions/")?;
-    let partition = rest.strip_suffix("/state").unwrap_or(rest).parse().ok()?;
-    Some(TopicPartition::new(topic, partition))
-}
-
 /// Whether the leader still has to recover what an unclean election may have lost (KIP-704).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LeaderRecoveryState {
@@ -133,13 +126,9 @@ mod tests {
     }
 
     #[test]
-    fn paths_lead_to_partitions_and_back() {
-        assert_eq!(parse_path(&path(&orders())), Some(orders()));
-        assert_eq!(parse_path(&partition_path(&orders())), Some(orders()));
-        for bad in
-            ["/brokers/topics/orders", "/brokers/topics/orders/partitions", "/brokers/topics/o/partitions/x/state"]
-        {
-            assert_eq!(parse_path(bad), None, "{bad}");
-        }
+    fn paths_are_kafkas() {
+        assert_eq!(partitions_path("orders"), "/brokers/topics/orders/partitions");
+        assert_eq!(partition_path(&orders()), "/brokers/topics/orders/partitions/0");
+        assert_eq!(path(&orders()), "/brokers/topics/orders/partitions/0/state");
     }
 }
