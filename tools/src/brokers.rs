@@ -60,7 +60,19 @@ pub async fn connect(
     options: ClusterOptions,
     call: &str,
 ) -> Result<Cluster, ToolError> {
-    let give_up = terminal.clock.monotonic() + options.api_timeout;
+    let patience = options.api_timeout;
+    connect_within(terminal, bootstrap, options, patience, call).await
+}
+
+/// As [`connect`], with a time of its own. `Failed`: none was found in time.
+pub async fn connect_within(
+    terminal: &mut Terminal,
+    bootstrap: &str,
+    options: ClusterOptions,
+    patience: Duration,
+    call: &str,
+) -> Result<Cluster, ToolError> {
+    let give_up = terminal.clock.monotonic().saturating_add(patience);
     let mut warned = false;
     loop {
         let error = match Cluster::connect(terminal.network.clone(), bootstrap, options.clone()).await {
@@ -70,7 +82,7 @@ pub async fn connect(
             Err(error) => return Err(ToolError::NoClient(format!("Failed to create the client: {}", said(&error)))),
         };
         if !warned {
-            terminal.warn(&format!("WARN {error}; trying for {} ms", options.api_timeout.as_millis()));
+            terminal.warn(&format!("WARN {error}; trying again"));
             warned = true;
         }
         if terminal.clock.monotonic() + options.retry_backoff >= give_up {

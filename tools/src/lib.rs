@@ -8,6 +8,7 @@
 
 mod broker_api_versions;
 mod brokers;
+mod console_consumer;
 mod console_producer;
 mod dump_log;
 mod error;
@@ -70,6 +71,13 @@ const TOOLS: &[Tool] = &[
         summary: "Show which versions of which APIs each broker speaks",
         options: broker_api_versions::OPTIONS,
         run: broker_api_versions::run,
+    },
+    Tool {
+        name: "console-consumer",
+        script: "kafka-console-consumer.sh",
+        summary: "Print records of topics",
+        options: console_consumer::OPTIONS,
+        run: console_consumer::run,
     },
     Tool {
         name: "console-producer",

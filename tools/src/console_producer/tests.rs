@@ -1,4 +1,4 @@
-//! Options; whole runs are in `crate::testing`'s users.
+//! Options; whole runs are in `crate::runs`.
 
 use super::*;
 use crate::terminal::testing::terminal;
