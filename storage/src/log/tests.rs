@@ -681,3 +681,99 @@ fn after_a_crash_anywhere_flushed_records_are_there_and_the_rest_is_a_prefix() {
         }
     }
 }
+
+/// Reads whatever can be read; damage is an error, never a panic or an endless loop.
+fn read_what_is_left(log: &Log) -> Vec<Vec<u8>> {
+    let mut found = Vec::new();
+    let mut next = log.log_start_offset();
+    while let Ok(Fetched { slice: Some(slice), .. }) = log.read(next, 300, log.log_end_offset(), true) {
+        let before = next;
+        for batch in Batches::new(slice.read().unwrap()).flatten().filter(|batch| batch.check_crc().is_ok()) {
+            next = next.max(Offset(batch.header.next_offset()));
+            let records = batch.records(1 << 20).unwrap();
+            found.extend(records.into_iter().filter_map(|record| record.value).map(Vec::from));
+        }
+        if next == before {
+            break;
+        }
+    }
+    found
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn damage_to_any_file_is_survived(
+        file in any::<u16>(), position in any::<u32>(), bytes in proptest::collection::vec(any::<u8>(), 0..40),
+        cut in proptest::bool::weighted(0.3), clean_shutdown in any::<bool>(),
+    ) {
+        let disk = MemDisk::new();
+        let log = open(&disk, small());
+        let all: Vec<Vec<u8>> = (0..30).map(|n| format!("value {n}").into_bytes()).collect();
+        all.iter().for_each(|value| { append(&log, &[value]); });
+        log.append_as_leader(idempotent(0, 1), EPOCH, AppendOrigin::Client).unwrap();
+        log.assign_topic_id(TopicId::ONE).unwrap();
+        log.close().unwrap();
+        let names = disk.read_dir(&dir()).unwrap();
+        let victim = dir().join(&names[file as usize % names.len()].name);
+        let handle = disk.open(&victim).unwrap();
+        let position = u64::from(position) % (handle.len().unwrap() + 1);
+        handle.write_at(&mut [std::io::IoSlice::new(&bytes)], position).unwrap();
+        if cut {
+            handle.set_len(position).unwrap();
+        }
+        let hints = LoadHints { clean_shutdown, recovery_point: Offset(0), log_start_offset: Offset(0) };
+        match try_open(&disk, small(), hints) {
+            Ok(log) => {
+                let found = read_what_is_left(&log);
+                if !clean_shutdown {
+                    // A scan leaves nothing broken: what is there is a true beginning.
+                    let known = found.len().min(all.len());
+                    prop_assert_eq!(&found[..known], &all[..known]);
+                    prop_assert_eq!(found.len() as i64, log.log_end_offset().0);
+                }
+                let _ = log.offset_for_timestamp(NOW);
+                let _ = log.offset_of_max_timestamp();
+                let _ = log.append_as_leader(batch_of(&[b"goes on"], NOW, Codec::None), EPOCH, AppendOrigin::Client);
+                let _ = log.truncate_to(Offset(7));
+            }
+            Err(error) => prop_assert!(clean_shutdown, "{error}"),
+        }
+    }
+}
+
+#[test]
+fn readers_beside_an_appender_see_whole_batches_up_to_the_end() {
+    const COUNT: i64 = 3000;
+    let disk = MemDisk::new();
+    let log = open(&disk, LogConfig { segment_bytes: 20_000, index_interval_bytes: 500, ..LogConfig::default() });
+    std::thread::scope(|scope| {
+        for max_bytes in [1, 700] {
+            let log = &log;
+            scope.spawn(move || {
+                let mut next = 0;
+                while next < COUNT {
+                    let end = log.log_end_offset();
+                    // Half of the time a limit before the end, as a high watermark is.
+                    let behind = if end.0 == COUNT { 0 } else { next % 2 };
+                    let limit = Offset(end.0 - behind.min(end.0 - next));
+                    let Some(slice) = log.read(Offset(next), max_bytes, limit, true).unwrap().slice else {
+                        std::thread::yield_now();
+                        continue;
+                    };
+                    for batch in Batches::new(slice.read().unwrap()).map(Result::unwrap) {
+                        batch.check_crc().unwrap();
+                        assert_eq!(batch.header.base_offset, next);
+                        next = batch.header.next_offset();
+                        assert!(next <= limit.0);
+                    }
+                }
+            });
+        }
+        for n in 0..COUNT {
+            append(&log, &[format!("value {n}").as_bytes()]);
+        }
+    });
+    assert!(log.segment_count() > 5);
+}
