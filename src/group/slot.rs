@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore, oneshot};
 use tokio::task::JoinError;
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 use world::Clock;
 use zk_paths::ids::LeaderEpoch;
 
@@ -208,7 +208,10 @@ impl Slot {
         if state.term == term {
             state.phase = Phase::Active(active);
             let took_ms = now.monotonic_ms.saturating_sub(started.monotonic_ms);
-            info!("__consumer_offsets-{}: {} records loaded in {took_ms} ms", self.partition, loaded.records);
+            match loaded.records {
+                0 => debug!("__consumer_offsets-{} is empty", self.partition),
+                records => info!("__consumer_offsets-{}: {records} records loaded in {took_ms} ms", self.partition),
+            }
         }
         Ok(wake)
     }
