@@ -146,13 +146,13 @@ impl Slot {
         }
     }
 
-    /// Somebody else leads it, or nobody: forget its groups. Whoever waits hears NOT_COORDINATOR.
+    /// Somebody else leads it, or (without an epoch) it is gone: forget its groups. Whoever waits hears NOT_COORDINATOR.
     pub fn resigned(&self, leader_epoch: Option<LeaderEpoch>) {
         let mut state = self.lock();
         if leader_epoch.is_some_and(|epoch| epoch < state.leader_epoch) {
             return;
         }
-        state.leader_epoch = leader_epoch.unwrap_or(state.leader_epoch);
+        state.leader_epoch = leader_epoch.unwrap_or(LeaderEpoch::NONE);
         state.term += 1;
         if !matches!(state.phase, Phase::NotOwned) {
             info!("__consumer_offsets-{}: its groups are unloaded", self.partition);

@@ -218,6 +218,16 @@ async fn a_group_lives_and_moves_to_the_next_leader_epoch() {
 }
 
 #[tokio::test]
+async fn a_partition_that_was_deleted_may_come_back_with_epoch_0() {
+    let lab = Lab::new();
+    lab.elect(5).await;
+    lab.groups.on_resignation(0, Some(LeaderEpoch(6)));
+    lab.groups.on_resignation(0, None);
+    lab.elect(0).await;
+    assert_eq!(lab.commit(0, 1).await, ErrorCode::None);
+}
+
+#[tokio::test]
 async fn what_a_java_broker_wrote_is_loaded() {
     let lab = Lab::new();
     lab.log.fill(0, JAVA_3_9);

@@ -264,6 +264,7 @@ impl ReplicaManager {
                     resigned(broker, &known);
                 }
                 if stop.delete {
+                    deleted(broker, &known);
                     self.remove(&stop.name);
                 }
             }
@@ -290,6 +291,14 @@ fn elected(broker: &Broker, partition: &Partition) {
     let name = partition.name();
     if &*name.topic == CONSUMER_OFFSETS {
         broker.groups.on_election(name.partition, partition.leader_epoch());
+    }
+}
+
+/// Tells it that there is no such partition any more: one of the same name begins with leader epoch 0 again.
+fn deleted(broker: &Broker, partition: &Partition) {
+    let name = partition.name();
+    if &*name.topic == CONSUMER_OFFSETS {
+        broker.groups.on_resignation(name.partition, None);
     }
 }
 
