@@ -17,9 +17,9 @@ use wire::offset_delete::{OffsetDeleteRequestPartition, OffsetDeleteRequestTopic
 use wire::offset_fetch::{OffsetFetchRequestGroup, OffsetFetchRequestTopic, OffsetFetchRequestTopics};
 use wire::sync_group::SyncGroupRequestAssignment;
 use wire::{
-    CreateTopicsRequest, DeleteGroupsRequest, DescribeGroupsRequest, ErrorCode, FindCoordinatorRequest,
-    HeartbeatRequest, JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest, ListGroupsRequest, OffsetCommitRequest,
-    OffsetDeleteRequest, OffsetFetchRequest, Request, Str, SyncGroupRequest,
+    CreateTopicsRequest, DeleteGroupsRequest, DeleteTopicsRequest, DescribeGroupsRequest, ErrorCode,
+    FindCoordinatorRequest, HeartbeatRequest, JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest,
+    ListGroupsRequest, OffsetCommitRequest, OffsetDeleteRequest, OffsetFetchRequest, Request, Str, SyncGroupRequest,
 };
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -59,6 +59,7 @@ async fn all_scenarios(broker: &str) -> Vec<String> {
     }
     two_members(&mut talk).await;
     many_groups(&mut talk).await;
+    a_deleted_topic(&mut talk).await;
     talk.transcript()
 }
 
@@ -76,9 +77,7 @@ impl Talk {
         let open = || Connection::open(&TcpNetwork, broker, ConnectionOptions::default());
         let talk =
             Talk { connection: open().await.unwrap(), other: open().await.unwrap(), members: vec![], answers: vec![] };
-        let orders =
-            CreatableTopic { name: "orders".into(), num_partitions: 2, replication_factor: 1, ..Default::default() };
-        let create = CreateTopicsRequest { topics: vec![orders], timeout_ms: 30_000, ..Default::default() };
+        let create = create("orders");
         let find = FindCoordinatorRequest { coordinator_keys: vec!["g".into()], ..Default::default() };
         let deadline = tokio::time::Instant::now() + LIMIT;
         loop {
@@ -395,4 +394,34 @@ async fn many_groups(talk: &mut Talk) {
     talk.ask(9, &OffsetFetchRequest { groups, require_stable: true, ..Default::default() }).await;
     let filter = ListGroupsRequest { states_filter: vec!["stable".into()], types_filter: vec!["other".into()] };
     talk.ask(5, &filter).await;
+}
+
+/// The offsets of a topic go with it.
+async fn a_deleted_topic(talk: &mut Talk) {
+    let none = Str::default();
+    let created = talk.connection.call(&create("gone")).await.unwrap();
+    assert_eq!(created.topics[0].error_code, 0);
+    let deadline = tokio::time::Instant::now() + LIMIT;
+    let request = commit("reader", -1, &none, "gone", 0);
+    while talk.connection.call(&request).await.unwrap().topics[0].partitions[0].error_code != 0 {
+        assert!(tokio::time::Instant::now() < deadline, "the topic is not known in time");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    talk.ask(8, &fetch(8, "reader", None)).await;
+    let request = DeleteTopicsRequest { topic_names: vec!["gone".into()], timeout_ms: 30_000, ..Default::default() };
+    talk.ask(5, &request).await;
+    loop {
+        let answer = talk.connection.call_at(8, &fetch(8, "reader", None), Some(LIMIT)).await.unwrap();
+        if answer.groups[0].topics.is_empty() {
+            break;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "the offset stays");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    talk.ask(5, &describe("reader")).await;
+}
+
+fn create(name: &str) -> CreateTopicsRequest {
+    let topic = CreatableTopic { name: name.into(), num_partitions: 2, replication_factor: 1, ..Default::default() };
+    CreateTopicsRequest { topics: vec![topic], timeout_ms: 30_000, ..Default::default() }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use wire::update_metadata::{UpdateMetadataBroker, UpdateMetadataPartitionState};
 use wire::{UpdateMetadataRequest, UpdateMetadataResponse};
-use zk_paths::ids::{LeaderEpoch, TopicId};
+use zk_paths::ids::{LeaderEpoch, TopicId, TopicPartition};
 
 use super::Context;
 use crate::broker::Broker;
@@ -43,7 +43,13 @@ pub fn apply(broker: &Arc<Broker>, request: UpdateMetadataRequest, api_version: 
         let states = topic.partition_states.iter();
         updates.extend(states.map(|state| partition(&topic.topic_name, topic.topic_id, state)));
     }
+    let deleted = updates.iter().filter(|update| update.info.is_none());
+    let deleted = deleted.map(|update| TopicPartition::new(update.topic.clone(), update.partition)).collect::<Vec<_>>();
     broker.metadata.update(epochs.controller_id, brokers, updates);
+    if !deleted.is_empty() {
+        // A topic of the same name must not inherit the offsets that groups had in it.
+        broker.groups.on_partitions_deleted(&deleted);
+    }
     UpdateMetadataResponse::default()
 }
 
