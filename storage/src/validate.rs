@@ -1,7 +1,7 @@
 //! What a leader demands of records before it appends them, and how they get their offsets.
 //!
 //! Everything that needs no offset is done before the log's lock is taken: checksum, walk over the records, recompression
-//! or conversion. [`Prepared::assign`] then fills in offsets and leader epoch, which are outside the checksum, so the
+//! or conversion. `Prepared::assign` then fills in offsets and leader epoch, which are outside the checksum, so the
 //! common batch goes to the file as it came but for its first 16 bytes.
 //!
 //! Rules: Kafka's `LogValidator` and `UnifiedLog.analyzeAndValidateRecords`. Surprises: with create time, a batch whose

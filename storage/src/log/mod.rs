@@ -4,7 +4,7 @@
 //! outside (`replica`), the log only keeps it within these bounds.
 //!
 //! Locks, in this order: `state` (whoever changes the log: append, roll, truncate, delete), then `epochs`, then those
-//! inside segments and [`Tail`]. Readers take none that is held for longer than a few instructions: the segment list is
+//! inside segments and `Tail`. Readers take none that is held for longer than a few instructions: the segment list is
 //! swapped whole, and bytes below a published size do not change. Nothing here waits for anything but the disk.
 //!
 //! A failed write or sync takes the log directory offline (`health.rs`): what is in memory may then disagree with the
