@@ -31,6 +31,8 @@ use records::{Reading, unpack};
 
 pub use records::ConsumerRecord;
 
+/// Pause between looks for topics that were asked for and are not there yet.
+const MISSING_TOPICS_PAUSE: Duration = Duration::from_secs(1);
 /// Fetch carries topic ids instead of names from version 13 on.
 const LAST_FETCH_BY_NAME: i16 = 12;
 
@@ -67,6 +69,8 @@ pub struct ConsumerOptions {
     pub isolation: Isolation,
     /// Checks the checksum of every batch.
     pub check_crcs: bool,
+    /// Whether asking for a topic that is not there may create it.
+    pub allow_auto_create_topics: bool,
     /// Age at which metadata is asked for again, to find new topics and partitions.
     pub metadata_max_age: Duration,
 }
@@ -89,6 +93,7 @@ impl Default for ConsumerOptions {
             max_poll_records: 500,
             isolation: Isolation::ReadUncommitted,
             check_crcs: true,
+            allow_auto_create_topics: true,
             metadata_max_age: Duration::from_secs(300),
         }
     }
@@ -314,8 +319,13 @@ impl Consumer {
         if is_member && Instant::now() < self.metadata_due {
             return Ok(());
         }
-        self.metadata_due = Instant::now() + self.options.metadata_max_age;
         let topics = self.find_topics(&wanted).await?;
+        let complete = match &wanted {
+            Subscription::Topics(names) => names.iter().all(|name| topics.contains_key(name)),
+            Subscription::Matching(_) => true,
+        };
+        let age = self.options.metadata_max_age;
+        self.metadata_due = Instant::now() + if complete { age } else { age.min(MISSING_TOPICS_PAUSE) };
         let unchanged = self.subscription.as_ref().is_some_and(|subscribed| subscribed.joined == topics);
         if is_member && unchanged {
             return Ok(());
@@ -340,19 +350,21 @@ impl Consumer {
 
     /// The wanted topics that exist, with their partition counts.
     async fn find_topics(&self, wanted: &Subscription) -> Result<BTreeMap<String, usize>, ClientError> {
-        let topics = match wanted {
+        let cluster = self.admin.cluster();
+        let metadata = match wanted {
             Subscription::Topics(names) => {
                 let names: Vec<&str> = names.iter().map(String::as_str).collect();
-                let described = self.admin.describe_topics(&names).await?;
-                described.into_iter().filter_map(|(_, topic)| topic.ok()).collect()
+                cluster.metadata(Some(&names), self.options.allow_auto_create_topics).await?
             }
-            Subscription::Matching(fits) => {
-                let mut topics = self.admin.list_topics().await?;
-                topics.retain(|topic| fits(&topic.name));
-                topics
-            }
+            Subscription::Matching(_) => cluster.metadata(None, false).await?,
         };
-        Ok(topics.into_iter().map(|topic| (topic.name, topic.partitions.len())).collect())
+        let fits = |name: &str| match wanted {
+            Subscription::Topics(_) => true,
+            Subscription::Matching(fits) => fits(name),
+        };
+        let there = metadata.topics.iter().filter(|topic| topic.error_code == 0);
+        let counted = there.filter_map(|topic| Some((topic.name.as_ref()?.as_str(), topic.partitions.len())));
+        Ok(counted.filter(|(name, _)| fits(name)).map(|(name, count)| (name.to_owned(), count)).collect())
     }
 
     fn replace_partitions(&mut self, partitions: BTreeMap<TopicPartition, Start>) {

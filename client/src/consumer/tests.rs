@@ -33,6 +33,8 @@ struct Node {
     committed: Mutex<BTreeMap<i32, i64>>,
     generation: Mutex<i32>,
     heartbeat_error: Mutex<ErrorCode>,
+    /// Answers of metadata that do not know the topic yet.
+    unknown: AtomicUsize,
     joins: AtomicUsize,
     left: AtomicUsize,
 }
@@ -44,7 +46,11 @@ impl Node {
     fn answer(&self, asked: &Asked) -> Option<Reply> {
         Some(match asked.key() {
             ApiKey::ApiVersions => return None,
-            ApiKey::Metadata => asked.answer(&metadata()),
+            ApiKey::Metadata => {
+                let unknown = self.unknown.load(Ordering::SeqCst);
+                self.unknown.store(unknown.saturating_sub(1), Ordering::SeqCst);
+                asked.answer(&metadata(unknown == 0))
+            }
             ApiKey::ListOffsets => asked.answer(&list_offsets(&asked.body())),
             ApiKey::Fetch => {
                 let response = self.fetch(&asked.body());
@@ -164,15 +170,16 @@ fn batch_at(offset: i64) -> Bytes {
     builder.build().unwrap()
 }
 
-fn metadata() -> MetadataResponse {
+fn metadata(topic_known: bool) -> MetadataResponse {
     let partition = |partition_index| MetadataResponsePartition {
         partition_index,
         leader_id: 1,
         ..MetadataResponsePartition::default()
     };
     let topic = MetadataResponseTopic {
+        error_code: if topic_known { 0 } else { ErrorCode::UnknownTopicOrPartition as i16 },
         name: Some("t".into()),
-        partitions: vec![partition(0), partition(1)],
+        partitions: if topic_known { vec![partition(0), partition(1)] } else { Vec::new() },
         ..MetadataResponseTopic::default()
     };
     MetadataResponse {
@@ -295,6 +302,18 @@ async fn a_rebalance_is_followed_and_positions_survive_it() {
         assert_eq!(node.joins.load(Ordering::SeqCst), before + 1, "{code:?}");
     }
     assert_eq!(node.committed.lock().unwrap().values().copied().collect::<Vec<_>>(), [END, END]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_topic_that_comes_later_is_found_soon() {
+    let (mut consumer, node) = start(in_group()).await;
+    node.unknown.store(4, Ordering::SeqCst);
+    consumer.subscribe(Subscription::Topics(vec!["t".to_owned()])).unwrap();
+    let mut seen = 0;
+    for _ in 0..20 {
+        seen += consumer.poll(Duration::from_secs(1)).await.unwrap().len();
+    }
+    assert_eq!(seen, 40);
 }
 
 #[tokio::test]
