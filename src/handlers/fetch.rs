@@ -10,7 +10,7 @@
 //!   Kafka answers when `message.downconversion.enable` is false.
 //! - Followers (replica id ≥ 0) are refused with REPLICA_NOT_AVAILABLE until replication is built.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use wire::fetch::{
@@ -23,9 +23,9 @@ use zk_paths::ids::TopicName;
 use super::Context;
 use crate::broker::Broker;
 use crate::net::{Region, Reply};
-use crate::replica::fetch_session::{self, Context as Session, Told, TopicKey, Wanted};
+use crate::replica::fetch_session::{self, Context as Session, Target, Told, TopicKey, Wanted};
 use crate::replica::partition::{Isolation, Partition, Read, ReadLimits};
-use crate::replica::waiters::{Registered, Waiter};
+use crate::replica::waiters::Waiter;
 
 /// First version whose clients can read zstd.
 const ZSTD: i16 = 10;
@@ -34,39 +34,39 @@ const BATCHES_V2: i16 = 4;
 
 /// Answers a Fetch request.
 pub async fn handle(broker: &Arc<Broker>, context: &Context<'_>, request: FetchRequest) -> Reply {
-    let by_topic_id = context.api_version >= 13;
     let session = place(broker, context, &request);
-    let wanted: &[Wanted] = match &session {
-        Session::Sessionless(wanted) | Session::Full(wanted) | Session::Incremental { wanted, .. } => wanted,
+    let fetch = Fetching::new(broker, context, &request);
+    let mut answer = Answer::new(broker, context);
+    let session_id = match session {
         Session::Refused(error) => {
             let response = FetchResponse { error_code: error.code(), ..Default::default() };
             return context.reply(&response, Vec::new());
         }
-    };
-    let fetch = Fetching::new(broker, context, &request, wanted);
-    let results = fetch.run(wait(&request)).await;
-
-    let mut answer = Answer::new(broker, context);
-    let session_id = match &session {
-        Session::Full(_) => {
-            let told = wanted.iter().cloned().zip(results.iter().map(Outcome::told)).collect();
+        Session::Sessionless(wanted) => {
+            let (targets, outcomes) = fetch.all(wanted, wait(&request)).await;
+            answer.add_all(targets, outcomes);
+            fetch_session::NO_SESSION
+        }
+        Session::Full(wanted) => {
+            let (targets, outcomes) = fetch.all(wanted, wait(&request)).await;
+            let told = targets.iter().map(|target| target.wanted.clone()).zip(outcomes.iter().map(Outcome::told));
             let follower = replica_id(context, &request) >= 0;
-            broker.fetch_sessions.open(told, by_topic_id, follower, broker.clock.monotonic(), broker.random_i32())
+            let (now, draw) = (broker.clock.monotonic(), broker.random_i32());
+            let id = broker.fetch_sessions.open(told.collect(), context.api_version >= 13, follower, now, draw);
+            answer.add_all(targets, outcomes);
+            id
         }
-        Session::Incremental { id, .. } => *id,
-        Session::Sessionless(_) | Session::Refused(_) => fetch_session::NO_SESSION,
-    };
-    for (wanted, outcome) in wanted.iter().zip(results) {
-        let wanted_now = match &session {
-            Session::Incremental { session, .. } => {
-                fetch_session::lock(session).tell(&wanted.topic, wanted.partition, &outcome.told())
+        Session::Incremental { id, session } => {
+            let (targets, outcomes) = fetch.news(&session, wait(&request)).await;
+            let mut session = fetch_session::lock(&session);
+            for (target, outcome) in targets.into_iter().zip(outcomes) {
+                if session.tell(target.number, &outcome.told()) {
+                    answer.add(&target.wanted, outcome);
+                }
             }
-            _ => true,
-        };
-        if wanted_now {
-            answer.add(wanted, outcome);
+            id
         }
-    }
+    };
     answer.finish(session_id)
 }
 
@@ -141,25 +141,21 @@ impl Outcome {
     }
 }
 
+type Targets = Vec<Target<Arc<Partition>>>;
+
 /// A fetch under way.
 struct Fetching<'a> {
+    broker: &'a Arc<Broker>,
     context: &'a Context<'a>,
-    wanted: &'a [Wanted],
-    partitions: Vec<Result<Arc<Partition>, ErrorCode>>,
+    follower: bool,
     isolation: Isolation,
     min_bytes: usize,
     max_bytes: usize,
 }
 
 impl<'a> Fetching<'a> {
-    fn new(
-        broker: &Arc<Broker>,
-        context: &'a Context<'a>,
-        request: &FetchRequest,
-        wanted: &'a [Wanted],
-    ) -> Fetching<'a> {
+    fn new(broker: &'a Arc<Broker>, context: &'a Context<'a>, request: &FetchRequest) -> Fetching<'a> {
         let follower = replica_id(context, request) >= 0;
-        let partitions = wanted.iter().map(|wanted| find(broker, wanted, follower)).collect();
         let asked = if context.api_version >= 3 { request.max_bytes } else { i32::MAX };
         let max_bytes = usize::try_from(asked).unwrap_or(0).min(broker.config.fetch.max_bytes as usize);
         let min_bytes = usize::try_from(request.min_bytes).unwrap_or(0).min(max_bytes);
@@ -167,61 +163,83 @@ impl<'a> Fetching<'a> {
             1 => Isolation::ReadCommitted,
             _ => Isolation::ReadUncommitted,
         };
-        Fetching { context, wanted, partitions, isolation, min_bytes, max_bytes }
+        Fetching { broker, context, follower, isolation, min_bytes, max_bytes }
     }
 
-    /// Reads; waits for more when that is too little; reads again.
-    async fn run(&self, wait: Duration) -> Vec<Outcome> {
-        let mut results = self.read();
-        if wait.is_zero() || self.wanted.is_empty() {
-            return results;
+    /// Reads all of them; waits for more when that is too little; reads again.
+    async fn all(&self, wanted: Vec<Wanted>, wait: Duration) -> (Targets, Vec<Outcome>) {
+        let target = |wanted| Target { number: 0, partition: find(self.broker, &wanted, self.follower), wanted };
+        let targets: Targets = wanted.into_iter().map(target).collect();
+        let mut outcomes = self.read(&targets);
+        if wait.is_zero() || targets.is_empty() {
+            return (targets, outcomes);
         }
         self.context.origin.park();
-        // A deadline further away than a month is none: the timer's range is bounded.
-        let deadline = tokio::time::Instant::now() + wait.min(Duration::from_secs(30 * 24 * 3600));
-        while let Some(missing) = self.missing(&results) {
+        let deadline = deadline(wait);
+        while let Some(missing) = self.missing(&outcomes) {
             let waiter = Waiter::new(missing);
-            let _registered = self.register(&waiter);
+            let partitions = targets.iter().filter_map(|target| target.partition.as_ref().ok());
+            let _registered: Vec<_> = partitions.map(|partition| partition.waiters().register(&waiter)).collect();
             // Between the read and the registration an append may have gone by: look again before sleeping.
-            results = self.read();
-            if self.missing(&results).is_none() {
+            outcomes = self.read(&targets);
+            if self.missing(&outcomes).is_none() {
                 break;
             }
-            if tokio::time::timeout_at(deadline, waiter.woken()).await.is_err() {
-                return self.read();
+            let timed_out = tokio::time::timeout_at(deadline, waiter.woken()).await.is_err();
+            outcomes = self.read(&targets);
+            if timed_out {
+                break;
             }
-            results = self.read();
         }
-        results
+        (targets, outcomes)
+    }
+
+    /// Reads what has news in the session; waits for more when that is too little; reads again.
+    async fn news(&self, session: &Mutex<fetch_session::Session>, wait: Duration) -> (Targets, Vec<Outcome>) {
+        let news = fetch_session::lock(session).news();
+        let deadline = deadline(wait);
+        loop {
+            let find = |wanted: &Wanted| find(self.broker, wanted, self.follower);
+            let targets = fetch_session::lock(session).look(find, |partition| partition.waiters());
+            let outcomes = self.read(&targets);
+            let Some(missing) = self.missing(&outcomes).filter(|_| tokio::time::Instant::now() < deadline) else {
+                return (targets, outcomes);
+            };
+            self.context.origin.park();
+            let waiter = Waiter::new(missing);
+            news.wake(Some(waiter.clone()));
+            // News that came after the look, and before the waiter was there to be woken, is still in the list.
+            if news.is_empty() {
+                // Whether woken or too late, the next round looks at what there is.
+                let _ = tokio::time::timeout_at(deadline, waiter.woken()).await;
+            }
+            news.wake(None);
+        }
     }
 
     /// How many bytes are missing; `None` when the answer can go out.
-    fn missing(&self, results: &[Outcome]) -> Option<i64> {
-        let urgent = results.iter().any(|outcome| outcome.error != ErrorCode::None || outcome.diverges());
-        let bytes: usize = results.iter().map(Outcome::bytes).sum();
+    fn missing(&self, outcomes: &[Outcome]) -> Option<i64> {
+        let urgent = outcomes.iter().any(|outcome| outcome.error != ErrorCode::None || outcome.diverges());
+        let bytes: usize = outcomes.iter().map(Outcome::bytes).sum();
         (!urgent && bytes < self.min_bytes).then(|| (self.min_bytes - bytes) as i64)
     }
 
-    fn register(&self, waiter: &Arc<Waiter>) -> Vec<Registered> {
-        self.partitions.iter().flatten().map(|partition| partition.waiters().register(waiter)).collect()
-    }
-
-    fn read(&self) -> Vec<Outcome> {
+    fn read(&self, targets: &Targets) -> Vec<Outcome> {
         let mut left = self.max_bytes;
         let mut whole_batch = self.context.api_version >= 3;
-        let mut results = Vec::with_capacity(self.wanted.len());
-        for (wanted, partition) in self.wanted.iter().zip(&self.partitions) {
-            let outcome = match partition {
+        let mut outcomes = Vec::with_capacity(targets.len());
+        for target in targets {
+            let outcome = match &target.partition {
                 Err(error) => Outcome::failed(*error),
-                Ok(partition) => self.read_one(partition, wanted, left, whole_batch),
+                Ok(partition) => self.read_one(partition, &target.wanted, left, whole_batch),
             };
             if outcome.bytes() > 0 {
                 whole_batch = false;
                 left = left.saturating_sub(outcome.bytes());
             }
-            results.push(outcome);
+            outcomes.push(outcome);
         }
-        results
+        outcomes
     }
 
     fn read_one(&self, partition: &Partition, wanted: &Wanted, left: usize, whole_batch: bool) -> Outcome {
@@ -240,6 +258,11 @@ impl<'a> Fetching<'a> {
             Ok(read) => Outcome { error: ErrorCode::None, read: Some(read) },
         }
     }
+}
+
+/// A deadline further away than a month is none: the timer's range is bounded.
+fn deadline(wait: Duration) -> tokio::time::Instant {
+    tokio::time::Instant::now() + wait.min(Duration::from_secs(30 * 24 * 3600))
 }
 
 fn find(broker: &Broker, wanted: &Wanted, follower: bool) -> Result<Arc<Partition>, ErrorCode> {
@@ -276,6 +299,10 @@ impl<'a> Answer<'a> {
             regions: Vec::new(),
             node_endpoints: Vec::new(),
         }
+    }
+
+    fn add_all(&mut self, targets: Targets, outcomes: Vec<Outcome>) {
+        targets.iter().zip(outcomes).for_each(|(target, outcome)| self.add(&target.wanted, outcome));
     }
 
     fn add(&mut self, wanted: &Wanted, outcome: Outcome) {

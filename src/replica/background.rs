@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use storage::StorageError;
-use storage::log_manager::LogManager;
 use tokio::task::JoinSet;
 use tracing::{error, info};
 use world::Clock;
 
+use super::manager::ReplicaManager;
 use crate::broker::Broker;
 
 /// Kafka waits as long after its start before it does any of this (`log.initial.task.delay.ms`).
@@ -23,17 +23,17 @@ pub fn start(broker: &Arc<Broker>) -> JoinSet<()> {
     let config = &broker.config;
     let delay = config.logs.initial_task_delay;
     let mut tasks = JoinSet::new();
-    let mut every = |name: &'static str, delay: Delay, interval: Duration, work: fn(&LogManager, i64)| {
-        let (logs, clock) = (broker.replicas.logs().clone(), broker.clock.clone());
-        tasks.spawn(repeat(name, delay, interval, logs, clock, work));
+    let mut every = |name: &'static str, delay: Delay, interval: Duration, work: fn(&ReplicaManager, i64)| {
+        let (replicas, clock) = (broker.replicas.clone(), broker.clock.clone());
+        tasks.spawn(repeat(name, delay, interval, replicas, clock, work));
     };
     every("retention", delay, config.logs.retention_check_interval, retention);
-    every("flush", delay, config.logs.flush_check_interval, LogManager::flush_dirty);
+    every("flush", delay, config.logs.flush_check_interval, flush);
     every("checkpoint of recovery points", delay, config.logs.recovery_point_checkpoint_interval, offsets);
     every("deletion", Duration::ZERO, DELETION_INTERVAL, deletions);
     let high_watermarks = config.replication.high_watermark_checkpoint_interval;
     every("checkpoint of high watermarks", Duration::ZERO, high_watermarks, marks);
-    every("expiry of producers", delay, config.transactions.producer_id_check_interval, LogManager::expire_producers);
+    every("expiry of producers", delay, config.transactions.producer_id_check_interval, producers);
     tasks
 }
 
@@ -41,9 +41,9 @@ async fn repeat(
     name: &'static str,
     delay: Delay,
     interval: Duration,
-    logs: Arc<LogManager>,
+    replicas: Arc<ReplicaManager>,
     clock: Arc<dyn Clock>,
-    work: fn(&LogManager, i64),
+    work: fn(&ReplicaManager, i64),
 ) {
     // Kafka writes "never" as the largest number of milliseconds, further away than timers reach.
     const NEVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
@@ -53,30 +53,40 @@ async fn repeat(
     tokio::time::sleep(delay).await;
     loop {
         tokio::time::sleep(interval.max(Duration::from_millis(1))).await;
-        let (logs, clock) = (logs.clone(), clock.clone());
-        if let Err(panic) = tokio::task::spawn_blocking(move || work(&logs, clock.now_ms())).await {
+        let (replicas, clock) = (replicas.clone(), clock.clone());
+        if let Err(panic) = tokio::task::spawn_blocking(move || work(&replicas, clock.now_ms())).await {
             error!("{name} failed: {panic}");
         }
     }
 }
 
-fn retention(logs: &LogManager, now_ms: i64) {
-    let removed = logs.run_retention(now_ms);
+fn retention(replicas: &ReplicaManager, now_ms: i64) {
+    let removed = replicas.logs().run_retention(now_ms);
     if removed > 0 {
         info!("retention removed {removed} segments");
+        // Where a log starts is told to fetchers.
+        replicas.all().iter().for_each(|partition| partition.waiters().wake_all());
     }
 }
 
-fn deletions(logs: &LogManager, now_ms: i64) {
-    logs.run_deletions(now_ms);
+fn flush(replicas: &ReplicaManager, now_ms: i64) {
+    replicas.logs().flush_dirty(now_ms);
 }
 
-fn offsets(logs: &LogManager, _now_ms: i64) {
-    told(logs.checkpoint_offsets());
+fn producers(replicas: &ReplicaManager, now_ms: i64) {
+    replicas.logs().expire_producers(now_ms);
 }
 
-fn marks(logs: &LogManager, _now_ms: i64) {
-    told(logs.checkpoint_high_watermarks());
+fn deletions(replicas: &ReplicaManager, now_ms: i64) {
+    replicas.logs().run_deletions(now_ms);
+}
+
+fn offsets(replicas: &ReplicaManager, _now_ms: i64) {
+    told(replicas.logs().checkpoint_offsets());
+}
+
+fn marks(replicas: &ReplicaManager, _now_ms: i64) {
+    told(replicas.logs().checkpoint_high_watermarks());
 }
 
 /// A fault has taken its directory offline and said so there; here it only says what was given up.

@@ -1,5 +1,8 @@
 //! Incremental fetch sessions (KIP-227): what a fetcher asked for and was told last time, so that it need not repeat
-//! the one nor be told the other again. Pure: time and new session ids arrive as arguments.
+//! the one nor be told the other again. Time and new session ids arrive as arguments.
+//!
+//! A session watches its partitions, so that a fetch costs what has changed and not what there is: only partitions with
+//! news are looked at, and those that were not finished the last time (they had records, or an error).
 //!
 //! | request (id, epoch) | meaning | answer |
 //! |---|---|---|
@@ -12,12 +15,14 @@
 //! watermark or log start offset that the fetcher has not seen. Partitions that were sent with records go to the end of
 //! the session's order, so that a full response does not starve the ones behind.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use wire::ErrorCode;
 use zk_paths::ids::{TopicId, TopicName};
+
+use super::waiters::{News, Registered, SessionWatch, Waiters};
 
 /// Opens a session.
 pub const INITIAL_EPOCH: i32 = 0;
@@ -77,15 +82,15 @@ type Key = (TopicKey, i32);
 #[derive(Debug)]
 struct Cached {
     wanted: Wanted,
+    /// Position in the session's order.
+    place: u64,
     high_watermark: i64,
     log_start_offset: i64,
+    watch: Arc<SessionWatch>,
+    registered: Option<Registered>,
 }
 
 impl Cached {
-    fn new(wanted: Wanted) -> Cached {
-        Cached { wanted, high_watermark: -1, log_start_offset: -1 }
-    }
-
     /// Whether the fetcher must hear this, and remembers it if so.
     fn tell(&mut self, told: &Told) -> bool {
         let news = told.records_bytes > 0
@@ -98,6 +103,25 @@ impl Cached {
         self.log_start_offset = told.log_start_offset;
         news
     }
+
+    /// Watches the partition that the name stands for now; it may have been another, or none, before.
+    fn follow(&mut self, waiters: Option<&Arc<Waiters>>) {
+        let current = |registered: &Registered| waiters.is_some_and(|waiters| registered.is_with(waiters));
+        if !self.registered.as_ref().is_some_and(current) {
+            self.registered = waiters.map(|waiters| waiters.register_session(&self.watch));
+        }
+    }
+}
+
+/// A partition to look at.
+#[derive(Debug)]
+pub struct Target<P> {
+    /// The session's number for it; 0 outside of sessions.
+    pub number: u64,
+    /// What is wanted of it.
+    pub wanted: Wanted,
+    /// The partition, or why there is none.
+    pub partition: Result<P, ErrorCode>,
 }
 
 /// One fetcher's session.
@@ -105,53 +129,95 @@ impl Cached {
 pub struct Session {
     epoch: i32,
     by_topic_id: bool,
-    order: BTreeMap<u64, Cached>,
-    places: HashMap<Key, u64>,
+    partitions: HashMap<u64, Cached>,
+    numbers: HashMap<Key, u64>,
+    /// Partitions that must be looked at without being told.
+    unfinished: HashSet<u64>,
+    news: Arc<News>,
+    next_number: u64,
     next_place: u64,
 }
 
 impl Session {
     fn new(by_topic_id: bool) -> Session {
-        let (order, places) = (BTreeMap::new(), HashMap::new());
-        Session { epoch: next_epoch(INITIAL_EPOCH), by_topic_id, order, places, next_place: 0 }
+        Session {
+            epoch: next_epoch(INITIAL_EPOCH),
+            by_topic_id,
+            partitions: HashMap::new(),
+            numbers: HashMap::new(),
+            unfinished: HashSet::new(),
+            news: Arc::default(),
+            next_number: 1,
+            next_place: 0,
+        }
     }
 
-    fn want(&mut self, wanted: Wanted) {
+    fn want(&mut self, wanted: Wanted) -> u64 {
         let key = (wanted.topic.clone(), wanted.partition);
-        match self.places.get(&key).and_then(|place| self.order.get_mut(place)) {
-            Some(cached) => cached.wanted = wanted,
-            None => {
-                self.places.insert(key, self.next_place);
-                self.order.insert(self.next_place, Cached::new(wanted));
-                self.next_place += 1;
-            }
+        let number = *self.numbers.entry(key).or_insert(self.next_number);
+        if let Some(cached) = self.partitions.get_mut(&number) {
+            cached.wanted = wanted;
+        } else {
+            let watch = SessionWatch::new(number, self.news.clone());
+            let (place, high_watermark, log_start_offset) = (self.next_place, -1, -1);
+            let cached = Cached { wanted, place, high_watermark, log_start_offset, watch, registered: None };
+            self.partitions.insert(number, cached);
+            self.next_number += 1;
+            self.next_place += 1;
         }
+        self.unfinished.insert(number);
+        number
     }
 
     fn forget(&mut self, topic: &TopicKey, partition: i32) {
-        if let Some(place) = self.places.remove(&(topic.clone(), partition)) {
-            self.order.remove(&place);
+        if let Some(number) = self.numbers.remove(&(topic.clone(), partition)) {
+            self.partitions.remove(&number);
+            self.unfinished.remove(&number);
         }
     }
 
-    /// What to answer now, in the session's order.
-    pub fn wanted(&self) -> Vec<Wanted> {
-        self.order.values().map(|cached| cached.wanted.clone()).collect()
+    /// Where its partitions leave their news.
+    pub fn news(&self) -> Arc<News> {
+        self.news.clone()
+    }
+
+    /// The partitions to look at now, in the session's order. `find` says which partition a name stands for, `waiters` how
+    /// to watch it.
+    pub fn look<P>(
+        &mut self,
+        find: impl Fn(&Wanted) -> Result<P, ErrorCode>,
+        waiters: impl Fn(&P) -> &Arc<Waiters>,
+    ) -> Vec<Target<P>> {
+        for number in self.news.take() {
+            if let Some(cached) = self.partitions.get(&number) {
+                cached.watch.clear();
+                self.unfinished.insert(number);
+            }
+        }
+        let mut places = Vec::with_capacity(self.unfinished.len());
+        let mut targets = HashMap::with_capacity(self.unfinished.len());
+        for number in &self.unfinished {
+            let Some(cached) = self.partitions.get_mut(number) else { continue };
+            let partition = find(&cached.wanted);
+            cached.follow(partition.as_ref().ok().map(&waiters));
+            places.push(cached.place);
+            targets.insert(cached.place, Target { number: *number, wanted: cached.wanted.clone(), partition });
+        }
+        places.sort_unstable();
+        places.into_iter().filter_map(|place| targets.remove(&place)).collect()
     }
 
     /// Whether an incremental response carries this partition; remembers what the fetcher now knows.
-    pub fn tell(&mut self, topic: &TopicKey, partition: i32, told: &Told) -> bool {
-        let key = (topic.clone(), partition);
-        let Some(place) = self.places.get_mut(&key) else { return false };
-        let Some(cached) = self.order.get_mut(place) else { return false };
+    pub fn tell(&mut self, number: u64, told: &Told) -> bool {
+        let Some(cached) = self.partitions.get_mut(&number) else { return false };
         let news = cached.tell(told);
-        if news
-            && told.records_bytes > 0
-            && let Some(cached) = self.order.remove(place)
-        {
-            *place = self.next_place;
-            self.order.insert(self.next_place, cached);
+        if told.records_bytes > 0 {
+            cached.place = self.next_place;
             self.next_place += 1;
+        }
+        // What had records may have more, and an error is repeated until it is over: both are looked at again.
+        if told.records_bytes == 0 && told.error == ErrorCode::None && !told.redirects {
+            self.unfinished.remove(&number);
         }
         news
     }
@@ -164,14 +230,13 @@ pub enum Context {
     Sessionless(Vec<Wanted>),
     /// A session wanted: answer everything, then [`FetchSessions::open`].
     Full(Vec<Wanted>),
-    /// The next fetch of a session: answer what [`Session::tell`] lets through, with the session's id.
+    /// The next fetch of a session: look at what [`Session::look`] says, answer what [`Session::tell`] lets through, with
+    /// the session's id.
     Incremental {
         /// The session's id.
         id: i32,
-        /// The session, to ask after reading.
+        /// The session.
         session: Arc<Mutex<Session>>,
-        /// All of the session's partitions, in its order.
-        wanted: Vec<Wanted>,
     },
     /// Top-level error, id 0, no partitions.
     Refused(ErrorCode),
@@ -224,17 +289,19 @@ impl FetchSessions {
             return Context::Refused(ErrorCode::FetchSessionTopicIdError);
         }
         forgotten.iter().for_each(|(topic, partition)| session.forget(topic, *partition));
-        wanted.into_iter().for_each(|wanted| session.want(wanted));
-        if session.order.is_empty() {
+        for wanted in wanted {
+            session.want(wanted);
+        }
+        if session.partitions.is_empty() {
             drop(session);
             sessions.remove(&id);
             return Context::Sessionless(Vec::new());
         }
         session.epoch = next_epoch(epoch);
-        let wanted = session.wanted();
+        let partitions = session.partitions.len();
         drop(session);
-        (slot.last_used, slot.partitions) = (now, wanted.len());
-        Context::Incremental { id, session: slot.session.clone(), wanted }
+        (slot.last_used, slot.partitions) = (now, partitions);
+        Context::Incremental { id, session: slot.session.clone() }
     }
 
     /// Keeps what a full fetch asked for and was told. Answers the session's id, or 0 when there is no room for it.
@@ -260,9 +327,10 @@ impl FetchSessions {
         let mut session = Session::new(by_topic_id);
         let partitions = told.len();
         for (wanted, told) in told {
-            let (topic, partition) = (wanted.topic.clone(), wanted.partition);
-            session.want(wanted);
-            session.tell(&topic, partition, &Told { records_bytes: 0, ..told });
+            let number = session.want(wanted);
+            session.tell(number, &Told { records_bytes: 0, ..told });
+            // Nobody watches it yet: the next fetch looks at all of them, once.
+            session.unfinished.insert(number);
         }
         let session = Arc::new(Mutex::new(session));
         sessions.insert(id, Slot { session, privileged, partitions, created: now, last_used: now });
@@ -344,12 +412,28 @@ mod tests {
         })
     }
 
-    fn incremental(cache: &FetchSessions, id: i32, epoch: i32) -> (Arc<Mutex<Session>>, Vec<i32>) {
+    fn session(cache: &FetchSessions, id: i32, epoch: i32) -> Arc<Mutex<Session>> {
         match cache.context((id, epoch), false, vec![], &[], Duration::ZERO) {
-            Context::Incremental { session, wanted, .. } => {
-                (session, wanted.iter().map(|wanted| wanted.partition).collect())
-            }
+            Context::Incremental { session, .. } => session,
             other => panic!("{other:?}"),
+        }
+    }
+
+    /// Looks; every partition has its own of these watchers.
+    fn look(session: &Mutex<Session>, partitions: &[Arc<Waiters>]) -> Vec<Target<Arc<Waiters>>> {
+        let find = |wanted: &Wanted| {
+            partitions.get(wanted.partition as usize).cloned().ok_or(ErrorCode::UnknownTopicOrPartition)
+        };
+        lock(session).look(find, |waiters| waiters)
+    }
+
+    fn numbers(targets: &[Target<Arc<Waiters>>]) -> Vec<i32> {
+        targets.iter().map(|target| target.wanted.partition).collect()
+    }
+
+    fn tell_all(session: &Mutex<Session>, targets: &[Target<Arc<Waiters>>], told: &Told) {
+        for target in targets {
+            lock(session).tell(target.number, told);
         }
     }
 
@@ -373,9 +457,7 @@ mod tests {
     #[test]
     fn only_news_is_told() {
         let cache = FetchSessions::new(10);
-        let id = open(&cache, 1, false, 0);
-        let (session, _) = incremental(&cache, id, 1);
-        let topic = TopicKey::Name("t".into());
+        let session = session(&cache, open(&cache, 1, false, 0), 1);
         let failed = Told { error: ErrorCode::NotLeaderOrFollower, ..told(0, -1) };
         let moved = Told { log_start_offset: 3, ..told(0, 5) };
         let cases = [
@@ -391,26 +473,60 @@ mod tests {
             (Told { redirects: true, ..moved }, true, "diverging epoch"),
         ];
         for (told, news, why) in cases {
-            assert_eq!(lock(&session).tell(&topic, 0, &told), news, "{why}");
+            assert_eq!(lock(&session).tell(1, &told), news, "{why}");
         }
     }
 
     #[test]
-    fn partitions_with_records_go_to_the_end_of_the_order() {
+    fn only_partitions_with_news_and_unfinished_ones_are_looked_at() {
+        let cache = FetchSessions::new(10);
+        let partitions: Vec<Arc<Waiters>> = (0..4).map(|_| Arc::default()).collect();
+        let session = session(&cache, open(&cache, 5, false, 0), 1);
+        let all = look(&session, &partitions);
+        assert_eq!(numbers(&all), [0, 1, 2, 3, 4], "the first time, everything");
+        tell_all(&session, &all[..4], &told(0, 5));
+        lock(&session).tell(all[4].number, &Told { error: ErrorCode::UnknownTopicOrPartition, ..told(0, -1) });
+        assert_eq!(numbers(&look(&session, &partitions)), [4], "an error is looked at again");
+        partitions[2].readable(10);
+        partitions[0].wake_all();
+        let some = look(&session, &partitions);
+        assert_eq!(numbers(&some), [0, 2, 4]);
+        tell_all(&session, &some[1..2], &told(9, 6));
+        tell_all(&session, &some[..1], &told(0, 6));
+        assert_eq!(numbers(&look(&session, &partitions)), [4, 2], "records may go on, behind the others");
+    }
+
+    #[test]
+    fn a_partition_made_anew_is_followed() {
+        let cache = FetchSessions::new(10);
+        let session = session(&cache, open(&cache, 1, false, 0), 1);
+        let (old, new): (Arc<Waiters>, Arc<Waiters>) = Default::default();
+        let settle = |waiters: &Arc<Waiters>| {
+            let targets = look(&session, std::slice::from_ref(waiters));
+            tell_all(&session, &targets, &told(0, 5));
+            targets.len()
+        };
+        assert_eq!(settle(&old), 1);
+        old.wake_all();
+        assert_eq!(settle(&new), 1, "its end is news");
+        old.readable(1);
+        assert_eq!(settle(&new), 0, "nobody listens to the old one");
+        new.readable(1);
+        assert_eq!(settle(&new), 1);
+    }
+
+    #[test]
+    fn the_order_is_kept_over_changes() {
         let cache = FetchSessions::new(10);
         let id = open(&cache, 4, false, 0);
-        let (session, order) = incremental(&cache, id, 1);
-        assert_eq!(order, [0, 1, 2, 3]);
-        for partition in [0, 1] {
-            lock(&session).tell(&TopicKey::Name("t".into()), partition, &told(9, 5));
-        }
-        assert_eq!(incremental(&cache, id, 2).1, [2, 3, 0, 1]);
+        let partitions: Vec<Arc<Waiters>> = (0..8).map(|_| Arc::default()).collect();
+        let first = session(&cache, id, 1);
+        let targets = look(&first, &partitions);
+        tell_all(&first, &targets[..2], &told(9, 5));
         let more = vec![wanted(7), wanted(2)];
         let forgotten = [(TopicKey::Name("t".into()), 3)];
-        match cache.context((id, 3), false, more, &forgotten, Duration::ZERO) {
-            Context::Incremental { wanted, .. } => {
-                assert_eq!(wanted.iter().map(|wanted| wanted.partition).collect::<Vec<_>>(), [2, 0, 1, 7]);
-            }
+        match cache.context((id, 2), false, more, &forgotten, Duration::ZERO) {
+            Context::Incremental { session, .. } => assert_eq!(numbers(&look(&session, &partitions)), [2, 0, 1, 7]),
             other => panic!("{other:?}"),
         }
     }

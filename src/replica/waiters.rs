@@ -1,12 +1,12 @@
-//! Who waits for a partition's high watermark to move: fetches that want more bytes, produces that want replicas.
-//! Kafka's purgatory, without its polling and without a timer wheel: a waiter says how much it needs, and the append
-//! that completes it wakes it. An append to a partition that nobody waits for costs one atomic load.
+//! Who wants to hear of a partition: fetches that wait for more bytes, and fetch sessions, which keep a list of their
+//! partitions with news. Kafka's purgatory, without its polling and without a timer wheel: a waiter says how much it
+//! needs, and the append that completes it wakes it. An append to a partition that nobody watches costs one atomic load.
 //!
-//! The order that makes this sound: a waiter registers first and looks at the partition afterwards; an append moves the
-//! high watermark first and looks for waiters afterwards. One of the two always sees the other.
+//! The order that makes this sound: a watcher registers first and looks at the partition afterwards; an append moves the
+//! high watermark first and looks for watchers afterwards. One of the two always sees the other.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::sync::Notify;
@@ -36,7 +36,76 @@ impl Waiter {
     }
 }
 
-/// The waiters of one partition.
+/// The partitions of one fetch session that have news, by the session's own numbers for them.
+#[derive(Debug, Default)]
+pub struct News {
+    numbers: Mutex<Vec<u64>>,
+    waiter: Mutex<Option<Arc<Waiter>>>,
+}
+
+impl News {
+    /// Takes the numbers out. Whoever does must clear their [`SessionWatch`]es before looking at the partitions.
+    pub fn take(&self) -> Vec<u64> {
+        std::mem::take(&mut lock(&self.numbers))
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        lock(&self.numbers).is_empty()
+    }
+
+    /// Who is woken by news from now on.
+    pub fn wake(&self, waiter: Option<Arc<Waiter>>) {
+        *lock(&self.waiter) = waiter;
+    }
+}
+
+/// One partition of a fetch session, as the partition knows it.
+#[derive(Debug)]
+pub struct SessionWatch {
+    number: u64,
+    told: AtomicBool,
+    news: Arc<News>,
+}
+
+impl SessionWatch {
+    /// The session's partition of this number tells `news`.
+    pub fn new(number: u64, news: Arc<News>) -> Arc<SessionWatch> {
+        Arc::new(SessionWatch { number, told: AtomicBool::new(false), news })
+    }
+
+    /// The news has been taken: tell again. Everything that happened before is seen by a look at the partition now.
+    pub fn clear(&self) {
+        self.told.swap(false, Ordering::AcqRel);
+    }
+
+    fn tell(&self, wake: impl Fn(&Waiter)) {
+        if !self.told.swap(true, Ordering::AcqRel) {
+            lock(&self.news.numbers).push(self.number);
+        }
+        if let Some(waiter) = lock(&self.news.waiter).as_ref() {
+            wake(waiter);
+        }
+    }
+}
+
+/// Who hears of a partition.
+#[derive(Debug, Clone)]
+enum Watcher {
+    Request(Arc<Waiter>),
+    Session(Arc<SessionWatch>),
+}
+
+impl Watcher {
+    fn tell(&self, wake: impl Fn(&Waiter)) {
+        match self {
+            Watcher::Request(waiter) => wake(waiter),
+            Watcher::Session(watch) => watch.tell(wake),
+        }
+    }
+}
+
+/// The watchers of one partition.
 #[derive(Debug, Default)]
 pub struct Waiters {
     count: AtomicUsize,
@@ -46,16 +115,25 @@ pub struct Waiters {
 #[derive(Debug, Default)]
 struct List {
     next_id: u64,
-    by_id: HashMap<u64, Arc<Waiter>>,
+    by_id: HashMap<u64, Watcher>,
 }
 
 impl Waiters {
-    /// Registers; until the answer is dropped.
+    /// Registers a request; until the answer is dropped.
     pub fn register(self: &Arc<Self>, waiter: &Arc<Waiter>) -> Registered {
-        let mut list = self.lock();
+        self.add(Watcher::Request(waiter.clone()))
+    }
+
+    /// Registers a partition of a session; until the answer is dropped.
+    pub fn register_session(self: &Arc<Self>, watch: &Arc<SessionWatch>) -> Registered {
+        self.add(Watcher::Session(watch.clone()))
+    }
+
+    fn add(self: &Arc<Self>, watcher: Watcher) -> Registered {
+        let mut list = lock(&self.list);
         let id = list.next_id;
         list.next_id += 1;
-        list.by_id.insert(id, waiter.clone());
+        list.by_id.insert(id, watcher);
         self.count.store(list.by_id.len(), Ordering::SeqCst);
         Registered { waiters: self.clone(), id }
     }
@@ -70,16 +148,12 @@ impl Waiters {
         self.each(|waiter| waiter.wake.notify_one());
     }
 
-    fn each(&self, act: impl Fn(&Waiter)) {
-        // The fence pairs with the store in `register`: see the order in the head of this file.
+    fn each(&self, wake: impl Fn(&Waiter)) {
+        // The fence pairs with the store in `add`: see the order in the head of this file.
         std::sync::atomic::fence(Ordering::SeqCst);
         if self.count.load(Ordering::SeqCst) > 0 {
-            self.lock().by_id.values().for_each(|waiter| act(waiter));
+            lock(&self.list).by_id.values().for_each(|watcher| watcher.tell(&wake));
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, List> {
-        self.list.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
 
@@ -90,12 +164,23 @@ pub struct Registered {
     id: u64,
 }
 
+impl Registered {
+    /// Whether it is a registration with these.
+    pub fn is_with(&self, waiters: &Arc<Waiters>) -> bool {
+        Arc::ptr_eq(&self.waiters, waiters)
+    }
+}
+
 impl Drop for Registered {
     fn drop(&mut self) {
-        let mut list = self.waiters.lock();
+        let mut list = lock(&self.waiters.list);
         list.by_id.remove(&self.id);
         self.waiters.count.store(list.by_id.len(), Ordering::SeqCst);
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 #[cfg(test)]
@@ -115,7 +200,7 @@ mod tests {
         two.readable(40);
         assert!(poll!(&mut woken).is_ready());
         drop(registered);
-        assert!(one.lock().by_id.is_empty() && two.lock().by_id.is_empty());
+        assert!(lock(&one.list).by_id.is_empty() && lock(&two.list).by_id.is_empty());
         assert_eq!(one.count.load(Ordering::SeqCst), 0);
     }
 
@@ -126,5 +211,28 @@ mod tests {
         let _registered = partition.register(&waiter);
         partition.wake_all();
         assert!(poll!(Box::pin(waiter.woken())).is_ready());
+    }
+
+    #[tokio::test]
+    async fn a_session_hears_once_until_it_has_looked() {
+        let (partition, news) = (Arc::new(Waiters::default()), Arc::new(News::default()));
+        let watch = SessionWatch::new(7, news.clone());
+        let registered = partition.register_session(&watch);
+        partition.readable(10);
+        partition.readable(10);
+        assert_eq!(news.take(), [7]);
+        watch.clear();
+        let waiter = Waiter::new(15);
+        news.wake(Some(waiter.clone()));
+        let mut woken = Box::pin(waiter.woken());
+        partition.readable(10);
+        assert!(poll!(&mut woken).is_pending());
+        partition.readable(10);
+        assert!(poll!(&mut woken).is_ready());
+        assert_eq!(news.take(), [7]);
+        drop(registered);
+        watch.clear();
+        partition.wake_all();
+        assert!(news.is_empty());
     }
 }
