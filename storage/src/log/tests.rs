@@ -280,6 +280,26 @@ fn retries_are_recognised_also_after_a_restart() {
     }
 }
 
+/// A broker was killed with five batches of a producer appended but not acknowledged. The producer sent all five again;
+/// four were appended a second time, because the snapshot that recovery had written knew only the last one.
+#[test]
+fn after_a_kill_the_last_five_batches_of_a_producer_are_recognised() {
+    let disk = MemDisk::new();
+    let log = open(&disk, small());
+    let append =
+        |log: &Log, sequence| log.append_as_leader(idempotent(sequence, 1), EPOCH, AppendOrigin::Client).unwrap();
+    for sequence in 0..20 {
+        append(&log, sequence);
+    }
+    assert!(log.segment_count() > 1);
+    let hints = LoadHints { clean_shutdown: false, ..LoadHints::default() };
+    let reopened = try_open(&disk, small(), hints).unwrap();
+    for sequence in 15..20 {
+        assert!(append(&reopened, sequence).is_duplicate, "sequence {sequence}");
+    }
+    assert!(!append(&reopened, 20).is_duplicate);
+}
+
 #[test]
 fn transactions_hold_back_readers_and_leave_index_entries() {
     let disk = MemDisk::new();

@@ -74,6 +74,16 @@ struct Parts {
     segments: Vec<Arc<Segment>>,
     snapshots: Vec<i64>,
     doomed: Vec<(i64, PathBuf)>,
+    /// As of the end of the segment that was scanned last. Better than its snapshot, which has one batch of each producer:
+    /// a producer whose broker was killed may send again the last five. (Kafka keeps one, and so appends four again.)
+    producers: Option<ProducerState>,
+}
+
+impl Parts {
+    /// The producers of the segment scanned last, if that ended at `end_offset`.
+    fn producers_as_of(&mut self, end_offset: i64) -> Option<ProducerState> {
+        self.producers.take().filter(|producers| producers.map_end_offset() == end_offset)
+    }
 }
 
 impl Loader<'_> {
@@ -117,7 +127,8 @@ impl Loader<'_> {
     fn open_segments(&self, epochs: &mut LeaderEpochCache) -> Result<Parts, StorageError> {
         let layout = plan_segments(&self.names()?);
         self.carry_out(&layout.steps)?;
-        let mut parts = Parts { segments: Vec::new(), snapshots: layout.snapshots, doomed: Vec::new() };
+        let mut parts =
+            Parts { segments: Vec::new(), snapshots: layout.snapshots, doomed: Vec::new(), producers: None };
         let last_base = layout.segments.last().map(|last| last.base_offset);
         for found in layout.segments {
             let segment = Arc::new(self.open_segment(&found)?);
@@ -158,7 +169,10 @@ impl Loader<'_> {
         let elders: Vec<Arc<Segment>> =
             parts.segments.iter().filter(|elder| elder.base_offset < segment.base_offset).cloned().collect();
         let base = segment.base_offset;
-        let mut producers = rebuild_producers(self.dir, &elders, &mut parts.snapshots, start, base, self.context)?;
+        let mut producers = match parts.producers_as_of(base) {
+            Some(producers) => producers,
+            None => rebuild_producers(self.dir, &elders, &mut parts.snapshots, start, base, self.context)?,
+        };
         segment.reset_indexes()?;
         let size = segment.size();
         let mut scanner = segment.scan(0);
@@ -183,14 +197,15 @@ impl Loader<'_> {
         segment.cut_file(valid_end)?;
         segment.seal()?;
         // The next segment begins from here and need not read this one again.
+        producers.set_map_end_offset(next_offset);
         if next_offset > base {
-            producers.set_map_end_offset(next_offset);
             let path = self.dir.load().join(FileKind::Snapshot.name(next_offset));
             producer_snapshot::write(&*self.context.disk, &path, &producers)?;
             parts.snapshots.retain(|at| *at != next_offset);
             parts.snapshots.push(next_offset);
             parts.snapshots.sort_unstable();
         }
+        parts.producers = Some(producers);
         Ok(Recovered { was_cut: valid_end < size, next_offset })
     }
 
@@ -287,10 +302,16 @@ impl Loader<'_> {
         let log_start_offset = start.max(first_base);
         epochs.truncate_from_end(Offset(log_end_offset));
         epochs.truncate_from_start(Offset(log_start_offset));
+        let scanned = parts.producers_as_of(log_end_offset);
         let snapshots = &mut parts.snapshots;
         self.remove_snapshots(snapshots, log_start_offset, log_end_offset)?;
-        let producers =
-            rebuild_producers(self.dir, &parts.segments, snapshots, log_start_offset, log_end_offset, self.context)?;
+        let mut producers = match scanned {
+            Some(producers) => producers,
+            None => {
+                rebuild_producers(self.dir, &parts.segments, snapshots, log_start_offset, log_end_offset, self.context)?
+            }
+        };
+        producers.remove_expired(self.context.clock.now_ms(), millis(self.context.producer_id_expiration));
         let recovery_point =
             if self.hints.clean_shutdown { log_end_offset } else { self.hints.recovery_point.0.min(log_end_offset) };
         Ok(Loaded {
