@@ -116,9 +116,8 @@ impl Broker {
 
     /// The topic's overrides as they are in ZooKeeper now.
     pub async fn read_topic_settings(&self, topic: &str) -> Result<BTreeMap<String, String>, Refused> {
-        let refresh = self.topic_configs.refresh(self.zk.as_ref(), topic).await;
-        refresh.map_err(|error| (ErrorCode::UnknownServerError, error.to_string()))?;
-        Ok(BTreeMap::clone(&self.topic_configs.of(topic)))
+        let read = self.topic_configs.read(self.zk.as_ref(), topic).await;
+        read.map_err(|error| (ErrorCode::UnknownServerError, error.to_string()))
     }
 
     /// Replaces the topic's overrides and announces it to all brokers.

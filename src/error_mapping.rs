@@ -1,6 +1,7 @@
 //! What our own errors are on the wire: one exhaustive `match` per source, without a catch-all arm, so that a new variant
 //! does not compile until somebody has decided.
 
+use storage::batch::BatchError;
 use storage::producer_state::ProducerError;
 use storage::{AppendError, ReadError, StorageError};
 use tracing::error;
@@ -12,7 +13,7 @@ use crate::replica::partition::AppendRefused;
 /// A refused append.
 pub fn append_refused(error: &AppendError) -> AppendRefused {
     let (code, records) = match error {
-        AppendError::CorruptRecord(_) => (ErrorCode::CorruptMessage, None),
+        AppendError::CorruptRecord(damage) => (damaged(damage), None),
         AppendError::MessageTooLarge { .. } => (ErrorCode::MessageTooLarge, None),
         AppendError::BatchTooLarge { .. } => (ErrorCode::RecordListTooLarge, None),
         AppendError::InvalidRecord { record_errors, .. } => (ErrorCode::InvalidRecord, Some(record_errors)),
@@ -26,6 +27,19 @@ pub fn append_refused(error: &AppendError) -> AppendRefused {
     };
     let records = records.into_iter().flatten().map(|record| (record.batch_index, record.message.clone()));
     AppendRefused { error: code, message: Some(error.to_string()), records: records.collect() }
+}
+
+/// A batch that is none, or not what it says.
+fn damaged(error: &BatchError) -> ErrorCode {
+    match error {
+        BatchError::BadRecord { .. } => ErrorCode::InvalidRecord,
+        BatchError::Truncated { .. }
+        | BatchError::BadLength(_)
+        | BatchError::BadMagic(_)
+        | BatchError::BadCrc { .. }
+        | BatchError::BadCodec(_)
+        | BatchError::BadCompression { .. } => ErrorCode::CorruptMessage,
+    }
 }
 
 /// What an idempotent or transactional producer did wrong.

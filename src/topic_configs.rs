@@ -55,6 +55,20 @@ impl TopicConfigs {
         }
     }
 
+    /// What one topic's node holds now. What is known stays as it is: it moves with the announcements only, or their
+    /// listener would miss a change that somebody had read before.
+    pub async fn read(&self, zk: &dyn Zk, topic: &str) -> Result<BTreeMap<String, String>, ZkError> {
+        let entity = ConfigEntity::Topic(topic.into());
+        match zk.get(&entity.path()).await {
+            Ok(node) => Ok(config_entity::decode(&entity, &node.data).unwrap_or_else(|error| {
+                warn!(topic, "topic configuration cannot be read, what was known is used: {error}");
+                BTreeMap::clone(&self.of(topic))
+            })),
+            Err(ZkError::NoNode { .. }) => Ok(BTreeMap::new()),
+            Err(error) => Err(error),
+        }
+    }
+
     async fn load_changed(&self, zk: &dyn Zk) -> Result<Vec<TopicName>, ZkError> {
         let names = zk.children(TOPICS).await?;
         let paths: Vec<String> = names.iter().map(|name| format!("{TOPICS}/{name}")).collect();
@@ -274,6 +288,22 @@ mod tests {
         tokio::select! { () = following => {}, () = script => {} }
         let heard = heard.0.into_inner().unwrap();
         assert_eq!(heard, [r#"a {"retention.ms": "2"}"#, r#"b {"retention.ms": "3"}"#]);
+    }
+
+    /// A change that was read before its announcement came was never heard of.
+    #[tokio::test(start_paused = true)]
+    async fn a_change_that_was_read_early_is_still_heard() {
+        let ensemble = scene();
+        let session = ensemble.session();
+        let (configs, heard) = (TopicConfigs::default(), Heard::default());
+        configs.load(session.as_ref()).await.unwrap();
+        ensemble.put("/config/topics/a", r#"{"version":1,"config":{"retention.ms":"2"}}"#);
+        let read = configs.read(session.as_ref(), "a").await.unwrap();
+        assert_eq!(read.get("retention.ms").map(String::as_str), Some("2"));
+        announce(&ensemble, 1, "a");
+        let following = configs.follow(session, || 0, &heard);
+        tokio::select! { () = following => {}, () = tokio::time::sleep(Duration::from_millis(5)) => {} }
+        assert_eq!(heard.0.into_inner().unwrap(), [r#"a {"retention.ms": "2"}"#]);
     }
 
     #[tokio::test(start_paused = true)]

@@ -2,6 +2,7 @@
 //!
 //! - Topics and the defaults (a broker resource without name): any broker. A broker by id: that broker only.
 //! - v0 says whether a value is the default, v1+ where it comes from and what would step in; v3+ type and documentation.
+//! - Topics' settings are read from ZooKeeper, as in Kafka (`ZkConfigRepository`): who has just changed one sees it.
 //! - Sensitive values are null. Loggers are not built yet.
 
 use std::sync::Arc;
@@ -31,8 +32,12 @@ pub async fn handle(
     request: DescribeConfigsRequest,
 ) -> DescribeConfigsResponse {
     let show = Show { synonyms: request.include_synonyms, documentation: request.include_documentation };
-    let results = request.resources.iter().map(|resource| answer(broker, context.api_version, resource, show));
-    DescribeConfigsResponse { results: results.collect(), ..Default::default() }
+    context.origin.park();
+    let mut results = Vec::with_capacity(request.resources.len());
+    for resource in &request.resources {
+        results.push(answer(broker, context.api_version, resource, show).await);
+    }
+    DescribeConfigsResponse { results, ..Default::default() }
 }
 
 #[derive(Clone, Copy)]
@@ -41,13 +46,18 @@ struct Show {
     documentation: bool,
 }
 
-fn answer(broker: &Broker, api_version: i16, resource: &DescribeConfigsResource, show: Show) -> DescribeConfigsResult {
+async fn answer(
+    broker: &Broker,
+    api_version: i16,
+    resource: &DescribeConfigsResource,
+    show: Show,
+) -> DescribeConfigsResult {
     let empty = DescribeConfigsResult {
         resource_type: resource.resource_type,
         resource_name: resource.resource_name.clone(),
         ..Default::default()
     };
-    match describe(broker, resource) {
+    match describe(broker, resource).await {
         Err((error, message)) => {
             let error_message = (!message.is_empty()).then(|| message.into());
             DescribeConfigsResult { error_code: error.code(), error_message, ..empty }
@@ -61,7 +71,7 @@ fn answer(broker: &Broker, api_version: i16, resource: &DescribeConfigsResource,
     }
 }
 
-fn describe(broker: &Broker, resource: &DescribeConfigsResource) -> Result<Vec<Described>, Refused> {
+async fn describe(broker: &Broker, resource: &DescribeConfigsResource) -> Result<Vec<Described>, Refused> {
     let name = &*resource.resource_name;
     match resource.resource_type {
         TOPIC => {
@@ -69,7 +79,7 @@ fn describe(broker: &Broker, resource: &DescribeConfigsResource) -> Result<Vec<D
             if broker.metadata.topic(name).is_none() {
                 return Err((ErrorCode::UnknownTopicOrPartition, String::new()));
             }
-            let described = broker.config.describe_topic(&broker.topic_configs.of(name));
+            let described = broker.config.describe_topic(&broker.read_topic_settings(name).await?);
             described.map_err(|errors| (ErrorCode::InvalidConfig, errors.to_string()))
         }
         BROKER if name.is_empty() => Ok(broker.config.describe_dynamic_default()),
