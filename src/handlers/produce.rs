@@ -114,15 +114,15 @@ fn append_one(
 /// A broken batch passes: the log finds and names the damage.
 fn check_format(records: &bytes::Bytes, api_version: i16) -> Result<(), AppendRefused> {
     let refused = |error, text: String| Err(AppendRefused::of(error, text));
-    let Ok(header) = BatchHeader::parse(records) else {
-        return match records.is_empty() {
-            true if api_version >= 3 => refused(
-                ErrorCode::InvalidRecord,
-                format!("Produce requests with version {api_version} must have at least one record batch per partition"),
-            ),
-            _ => Ok(()),
-        };
-    };
+    let parsed = BatchHeader::parse(records);
+    // The log leaves out what is incomplete at the end, and nothing would be left to acknowledge.
+    let has_a_batch = parsed.as_ref().map_or(!records.is_empty(), |header| header.size <= records.len());
+    if !has_a_batch && api_version >= 3 {
+        let text =
+            format!("Produce requests with version {api_version} must have at least one record batch per partition");
+        return refused(ErrorCode::InvalidRecord, text);
+    }
+    let Ok(header) = parsed else { return Ok(()) };
     if header.is_transactional() {
         return refused(ErrorCode::UnsupportedVersion, "transactions are not built yet".into());
     }
