@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicI32, AtomicI64, Ordering};
 use config::TopicDefaults;
 use storage::{LogManager, StorageError};
 use tokio::sync::Mutex;
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 use wire::ErrorCode;
 use zk_paths::ids::{BrokerEpoch, BrokerId, ControllerEpoch, LeaderEpoch, TopicId, TopicName, TopicPartition};
 
@@ -140,16 +140,24 @@ impl ReplicaManager {
         // Making logs is file work: it leaves the runtime's workers.
         let work = tokio::task::spawn_blocking(move || {
             let replicas = &broker.replicas;
+            let mut led = Vec::new();
             let answer = |one: Assignment| {
-                let error = replicas.assign_one(&broker, &one).err().unwrap_or(ErrorCode::None);
-                (one.name, one.topic_id, error)
+                let assigned = replicas.assign_one(&broker, &one);
+                if assigned == Ok(Change::Leads) {
+                    led.push(one.name.clone());
+                }
+                (one.name, one.topic_id, assigned.err().unwrap_or(ErrorCode::None))
             };
-            assignments.into_iter().map(answer).collect()
+            let answers = assignments.into_iter().map(answer).collect();
+            if !led.is_empty() {
+                info!("leading {} more partitions: {}", led.len(), some_of(&led));
+            }
+            answers
         });
         work.await.map_err(|_| ErrorCode::UnknownServerError)
     }
 
-    fn assign_one(&self, broker: &Broker, one: &Assignment) -> Result<(), ErrorCode> {
+    fn assign_one(&self, broker: &Broker, one: &Assignment) -> Result<Change, ErrorCode> {
         let known = match self.partition(&one.name.topic, one.name.partition) {
             Some(known) => Some(known?),
             None => None,
@@ -179,23 +187,25 @@ impl ReplicaManager {
             if one.assigned.leader != BrokerId::NONE {
                 error!(partition = %one.name, "cannot follow broker {}: replication is not built yet", one.assigned.leader);
             }
-            return Ok(());
+            return Ok(Change::Idle);
         }
         partition.become_leader(self.me, &one.assigned).map_err(|fault| {
             error!(partition = %one.name, "cannot lead: {fault}");
             ErrorCode::KafkaStorageError
         })?;
-        info!(partition = %one.name, leader_epoch = %one.assigned.leader_epoch, "leading from {}", partition.log().log_end_offset());
+        debug!(partition = %one.name, leader_epoch = %one.assigned.leader_epoch, "leading from {}", partition.log().log_end_offset());
         elected(broker, &partition);
-        Ok(())
+        Ok(Change::Leads)
     }
 
     fn host(&self, broker: &Broker, one: &Assignment) -> Result<Arc<Partition>, ErrorCode> {
         let topic = &one.name.topic;
         let settings = TopicSettings::resolve(&self.defaults, topic, &broker.topic_configs.of(topic));
         let topic_id = (!one.topic_id.is_zero()).then_some(one.topic_id);
-        let log =
-            self.logs.get_or_create(&one.name, None, settings.log.clone()).map_err(|fault| no_log(one, &fault))?;
+        let log = self
+            .logs
+            .get_or_create(&one.name, one.is_new, None, settings.log.clone())
+            .map_err(|fault| no_log(one, &fault))?;
         if let (Some(ours), Some(theirs)) = (log.topic_id(), topic_id)
             && ours != theirs
         {
@@ -241,11 +251,19 @@ impl ReplicaManager {
         self.accept(epochs)?;
         let broker = broker.clone();
         let work = tokio::task::spawn_blocking(move || {
+            let mut deleted = Vec::new();
             let answer = |stop: Stop| {
-                let error = broker.replicas.stop_one(&broker, &stop).err().unwrap_or(ErrorCode::None);
-                (stop.name, error)
+                let stopped = broker.replicas.stop_one(&broker, &stop);
+                if stopped.is_ok() && stop.delete {
+                    deleted.push(stop.name.clone());
+                }
+                (stop.name, stopped.err().unwrap_or(ErrorCode::None))
             };
-            stops.into_iter().map(answer).collect()
+            let answers = stops.into_iter().map(answer).collect();
+            if !deleted.is_empty() {
+                info!("deleted {} partitions: {}", deleted.len(), some_of(&deleted));
+            }
+            answers
         });
         work.await.map_err(|_| ErrorCode::UnknownServerError)
     }
@@ -275,10 +293,24 @@ impl ReplicaManager {
                 error!(partition = %stop.name, "cannot delete it: {fault}");
                 ErrorCode::KafkaStorageError
             })?;
-            info!(partition = %stop.name, "deleted");
         }
         Ok(())
     }
+}
+
+/// What an assignment came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Change {
+    Leads,
+    Idle,
+}
+
+/// Names for a log line, which must not grow with the number of partitions.
+fn some_of(names: &[TopicPartition]) -> String {
+    const SOME: usize = 5;
+    let shown: Vec<String> = names.iter().take(SOME).map(TopicPartition::to_string).collect();
+    let more = if names.len() > SOME { ", …" } else { "" };
+    format!("{}{more}", shown.join(", "))
 }
 
 fn no_log(one: &Assignment, fault: &StorageError) -> ErrorCode {

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 use crate::error::StorageError;
 
-/// Told once per directory, with the directory and the reason. Called wherever the failure happened: must be quick and
+/// Told once per directory, with the directory and the reason, to log both. Called wherever the failure happened: must be quick and
 /// must not call back into storage.
 pub type FailureListener = std::sync::Arc<dyn Fn(&Path, &str) + Send + Sync>;
 
@@ -59,9 +59,9 @@ impl DirHealth {
     /// Takes the directory offline.
     pub fn fail(&self, reason: &str) {
         if self.failure.set(reason.to_owned()).is_ok() {
-            tracing::error!(dir = %self.path.display(), reason, "log directory goes offline");
-            if let Some(listener) = &self.listener {
-                listener(&self.path, reason);
+            match &self.listener {
+                Some(listener) => listener(&self.path, reason),
+                None => tracing::error!(dir = %self.path.display(), reason, "log directory goes offline"),
             }
         }
     }

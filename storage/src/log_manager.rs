@@ -53,7 +53,7 @@ pub struct LogManagerConfig {
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// Another broker, ours or Java's, has the directory.
-    #[error("log directory {} is locked by another broker", path.display())]
+    #[error("log directory {} is locked by another broker, or named twice in log.dirs", path.display())]
     Locked {
         /// Which.
         path: PathBuf,
@@ -163,6 +163,13 @@ impl LogManager {
                 return Ok(Vec::new());
             }
         };
+        let (path, count) = (dir.health.path().display(), work.partitions.len());
+        match dir.clean_shutdown {
+            true => tracing::info!("{path}: loading {count} logs"),
+            false => {
+                tracing::info!("{path}: loading {count} logs, checking what was not flushed: no clean stop before")
+            }
+        }
         let queue = Mutex::new(work.partitions.into_iter());
         let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
         let load_some = || {
@@ -248,17 +255,23 @@ impl LogManager {
     }
 
     /// The log of a partition; a new one lands in the working directory with the fewest. `topic_id` is written into a new
-    /// or yet nameless directory. All directories offline: `Offline`.
+    /// or yet nameless directory. All directories offline: `Offline`; so too, unless the partition `is_new`, when any is:
+    /// its records may lie there, and an empty log beside them would be taken for the truth (`LogManager.getOrCreateLog`).
     pub fn get_or_create(
         &self,
         partition: &TopicPartition,
+        is_new: bool,
         topic_id: Option<TopicId>,
         config: LogConfig,
     ) -> Result<Arc<Log>, StorageError> {
         let changes = self.changes();
         let log = match self.get(partition) {
             Some(log) => log,
-            None => self.create(partition, config)?,
+            None if is_new => self.create(partition, config)?,
+            None => {
+                self.dirs.iter().try_for_each(|dir| dir.health.check())?;
+                self.create(partition, config)?
+            }
         };
         drop(changes);
         log.check_online()?;
@@ -395,11 +408,13 @@ impl LogManager {
 
     /// Writes `replication-offset-checkpoint` of every working directory.
     pub fn checkpoint_high_watermarks(&self) -> Result<(), StorageError> {
-        self.working_dirs().try_for_each(|dir| {
-            let logs = self.logs_in(dir);
-            let marks = logs.iter().map(|log| (log.partition().clone(), log.high_watermark())).collect();
-            self.write_checkpoint(dir, HIGH_WATERMARK_FILE, marks)
-        })
+        self.working_dirs().try_for_each(|dir| self.checkpoint_marks(dir))
+    }
+
+    fn checkpoint_marks(&self, dir: &LogDir) -> Result<(), StorageError> {
+        let logs = self.logs_in(dir);
+        let marks = logs.iter().map(|log| (log.partition().clone(), log.high_watermark())).collect();
+        self.write_checkpoint(dir, HIGH_WATERMARK_FILE, marks)
     }
 
     fn write_checkpoint(&self, dir: &LogDir, name: &str, table: OffsetTable) -> Result<(), StorageError> {
@@ -434,11 +449,17 @@ impl LogManager {
 
     /// The end of a clean stop: flushes and closes every log, writes all checkpoints, and last the mark that spares the
     /// next start a recovery. Appends must have ended.
+    /// One directory that fails does not cost the others their marks; the first failure is answered.
     pub fn shutdown(&self) -> Result<(), StorageError> {
-        self.working_dirs().try_for_each(|dir| self.close_logs(dir))?;
-        self.checkpoint_offsets()?;
-        self.checkpoint_high_watermarks()?;
-        self.working_dirs().try_for_each(|dir| dir.health.watch(clean_shutdown::write(&*self.disk, dir.health.path())))
+        let closed: Vec<_> = self.working_dirs().map(|dir| self.close_dir(dir)).collect();
+        closed.into_iter().collect()
+    }
+
+    fn close_dir(&self, dir: &LogDir) -> Result<(), StorageError> {
+        self.close_logs(dir)?;
+        self.checkpoint_dir(dir)?;
+        self.checkpoint_marks(dir)?;
+        dir.health.watch(clean_shutdown::write(&*self.disk, dir.health.path()))
     }
 
     /// Several at a time: the syncs of one wait together with those of others.

@@ -6,7 +6,7 @@
 //! Indexes are hints. A position that an index gives is believed only if a fitting batch begins there; otherwise the
 //! segment is read from its start. What makes the last offsets right is recovery, not the index.
 
-use std::io::IoSlice;
+use std::io::{self, IoSlice};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -135,7 +135,9 @@ impl Segment {
         for group in batches.chunks(MAX_SLICES / 2) {
             let parts = group.iter().flat_map(|batch| <[&[u8]; 2]>::from(batch.parts()));
             let mut slices: Vec<IoSlice<'_>> = parts.filter(|part| !part.is_empty()).map(IoSlice::new).collect();
-            self.file.write_at(&mut slices, position).attempt("append to", &self.path(FileKind::Log))?;
+            let at = |source: io::Error| io::Error::new(source.kind(), format!("at position {position}: {source}"));
+            let written = self.file.write_at(&mut slices, position).map_err(at);
+            written.attempt("append to", &self.path(FileKind::Log))?;
             position += group.iter().map(|batch| batch.header.size as u64).sum::<u64>();
         }
         self.note_appended(batches, start, index_interval_bytes)?;
@@ -401,7 +403,7 @@ impl Segment {
             let to = PathBuf::from(to);
             match self.disk.rename(&path, &to) {
                 Ok(()) => marked.push(to),
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(error).attempt("rename", &path),
             }
         }

@@ -37,7 +37,7 @@ fn partition(number: i32) -> TopicPartition {
 }
 
 fn make(manager: &LogManager, number: i32) -> Arc<Log> {
-    let log = manager.get_or_create(&partition(number), Some(TopicId::ONE), LogConfig::default()).unwrap();
+    let log = manager.get_or_create(&partition(number), true, Some(TopicId::ONE), LogConfig::default()).unwrap();
     log.append_as_leader(records(), LeaderEpoch(0), AppendOrigin::Client).unwrap();
     log
 }
@@ -126,10 +126,13 @@ fn a_failed_directory_goes_offline_alone() {
     let offline = manager.offline_dirs();
     assert_eq!((offline.len(), manager.live_dirs().len()), (1, 1));
     assert_eq!(offline[0].0, logs[0].parent_dir());
-    assert!(offline[0].1.contains("append to"), "{}", offline[0].1);
+    assert!(offline[0].1.contains("append to") && offline[0].1.contains("at position 73:"), "{}", offline[0].1);
     let new = make(&manager, 5);
     assert_eq!(new.parent_dir(), manager.live_dirs()[0]);
-    assert!(manager.get_or_create(&partition(0), None, LogConfig::default()).is_err());
+    assert!(manager.get_or_create(&partition(0), true, None, LogConfig::default()).is_err());
+    // A partition that is not new may have its records in the directory that failed: no empty log is put beside them.
+    let elsewhere = manager.get_or_create(&partition(6), false, None, LogConfig::default());
+    assert!(matches!(elsewhere, Err(StorageError::Offline { .. })), "{elsewhere:?}");
     manager.shutdown().unwrap();
 }
 
@@ -146,7 +149,7 @@ fn day(disk: &MemDisk) -> Vec<i64> {
     let Ok(manager) = try_load(disk, &DIRS) else { return flushed };
     for round in 0..4 {
         for (number, flushed) in flushed.iter_mut().enumerate() {
-            let log = manager.get_or_create(&partition(number as i32), Some(TopicId::ONE), LogConfig::default());
+            let log = manager.get_or_create(&partition(number as i32), true, Some(TopicId::ONE), LogConfig::default());
             let Ok(log) = log else { continue };
             let _ = log.append_as_leader(records(), LeaderEpoch(round), AppendOrigin::Client);
             if round % 2 == number as i32 && log.flush().is_ok() {
@@ -155,7 +158,7 @@ fn day(disk: &MemDisk) -> Vec<i64> {
         }
         let _ = manager.checkpoint_offsets();
     }
-    let _ = manager.get_or_create(&partition(9), None, LogConfig::default());
+    let _ = manager.get_or_create(&partition(9), true, None, LogConfig::default());
     let _ = manager.delete(&[partition(9)]);
     if manager.shutdown().is_ok() && manager.offline_dirs().is_empty() {
         flushed = vec![4; 2];

@@ -253,7 +253,7 @@ impl Loader<'_> {
         let first = parts.segments.partition_point(|segment| segment.base_offset <= point).saturating_sub(1);
         let unflushed = parts.segments.get(first..).unwrap_or_default().to_vec();
         for (number, segment) in unflushed.iter().enumerate() {
-            tracing::info!(partition = %self.partition, base_offset = segment.base_offset, "recovering segment");
+            tracing::debug!(partition = %self.partition, base_offset = segment.base_offset, "recovering segment");
             let recovered = self.recover(segment, parts, epochs)?;
             let gone = unflushed.get(number + 1..).unwrap_or_default();
             let next_base = gone.first().map_or(recovered.next_offset, |next| next.base_offset);
