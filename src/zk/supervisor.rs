@@ -13,7 +13,7 @@
 //! So an ensemble that was down for two minutes finds its brokers' ephemeral nodes still there, as the Java client does it
 //! (`ClientCnxn`). Pauses between rounds over all servers grow from 100 ms to 1 s, the longest that Java waits.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use rand::seq::SliceRandom;
@@ -44,6 +44,7 @@ pub(super) struct Supervisor {
     pause: Duration,
     /// Reads that were under way when a connection broke; no more than were in flight.
     resend: VecDeque<Request>,
+    told: Told,
 }
 
 impl Supervisor {
@@ -62,6 +63,7 @@ impl Supervisor {
             connections: 0,
             pause: SHORTEST_PAUSE,
             resend: VecDeque::new(),
+            told: Told::default(),
         }
     }
 
@@ -115,7 +117,7 @@ impl Supervisor {
             opened = opening => opened,
             () = told_to_close(&mut self.closing) => return None,
         };
-        Some(opened.map_err(|error| note_problem(&self.link, server, &error.to_string())).ok())
+        Some(opened.map_err(|error| self.note_problem(&error.to_string())).ok())
     }
 
     /// Makes the connection the current one and its session ours.
@@ -127,9 +129,11 @@ impl Supervisor {
         connection.number = self.connections;
         self.link.set_session(self.credentials.session);
         self.link.note_problem(String::new());
+        self.told.clear();
         if let Some((host, port)) = self.servers.last() {
             let (session, timeout) = (self.credentials.session, self.session_timeout);
-            tracing::info!("ZooKeeper {host}:{port}: session {session}, {how:?}, timeout {timeout:?}");
+            let how = if how == How::New { "new session" } else { "connected again, session" };
+            tracing::info!("ZooKeeper {host}:{port}: {how} {session}, timeout {} ms", timeout.as_millis());
         }
         (connection, how)
     }
@@ -146,8 +150,8 @@ impl Supervisor {
         let end = connection.serve(&mut self.requests, &mut self.closing, &mut on_event).await;
         armer.abort();
         self.last_zxid = connection.last_zxid;
-        if let (End::Broken(reason), Some(server)) = (&end, self.servers.last()) {
-            note_problem(&self.link, server, reason);
+        if let End::Broken(reason) = &end {
+            self.note_problem(reason);
         }
         for request in connection.into_waiting() {
             match request.retry {
@@ -167,6 +171,19 @@ impl Supervisor {
         self.last_zxid = 0;
         self.fail_resend(&Failure::Expired);
         self.link.hub.send(&ZkEvent::Expired);
+    }
+
+    /// Logs a failed or broken connection; the same problem again only once until there is a connection, however many
+    /// servers there are.
+    fn note_problem(&mut self, reason: &str) {
+        let Some((host, port)) = self.servers.last() else { return };
+        let problem = format!("{host}:{port}: {reason}");
+        if self.told.is_news(&problem) {
+            tracing::warn!("ZooKeeper {problem}");
+        } else {
+            tracing::debug!("ZooKeeper {problem}");
+        }
+        self.link.note_problem(problem);
     }
 
     fn fail_resend(&mut self, failure: &Failure) {
@@ -210,13 +227,41 @@ fn take_event(link: &Link, event: WatcherEvent, to_armer: &mpsc::UnboundedSender
     }
 }
 
-/// Logs a failed or broken connection; the same reason again and again only once until there is a connection.
-fn note_problem(link: &Link, (host, port): &(String, u16), reason: &str) {
-    let problem = format!("{host}:{port}: {reason}");
-    if link.last_problem() == problem {
-        tracing::debug!("ZooKeeper {problem}");
-    } else {
-        tracing::warn!("ZooKeeper {problem}");
-        link.note_problem(problem);
+/// Problems that were logged since the last connection.
+#[derive(Debug, Default)]
+struct Told(BTreeSet<String>);
+
+impl Told {
+    /// More than these are not remembered; then they are logged again.
+    const LIMIT: usize = 100;
+
+    fn is_news(&mut self, problem: &str) -> bool {
+        if self.0.len() >= Told::LIMIT {
+            self.clear();
+        }
+        self.0.insert(problem.to_owned())
+    }
+
+    fn clear(&mut self) {
+        self.0.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two servers that refuse in turn must not fill the log, one line per attempt.
+    #[test]
+    fn problems_are_told_once_until_there_is_a_connection() {
+        let mut told = Told::default();
+        let news =
+            |told: &mut Told| ["a:1: refused", "b:1: refused", "a:1: refused"].map(|problem| told.is_news(problem));
+        assert_eq!(news(&mut told), [true, true, false]);
+        assert_eq!(news(&mut told), [false, false, false]);
+        told.clear();
+        assert_eq!(news(&mut told), [true, true, false]);
+        assert!((0..10_000).all(|number| told.is_news(&number.to_string())));
+        assert!(told.0.len() <= Told::LIMIT);
     }
 }
