@@ -22,6 +22,14 @@ const TOPICS: &str = "/config/topics";
 /// A topic's overrides, as written.
 pub type Overrides = Arc<BTreeMap<String, String>>;
 
+/// Settings for a log line.
+pub fn listed(settings: &BTreeMap<String, String>) -> String {
+    if settings.is_empty() {
+        return "none of its own".into();
+    }
+    settings.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(", ")
+}
+
 /// Hears of changes.
 pub trait TopicConfigListener: Send + Sync {
     /// The topic's overrides are now these.
@@ -171,7 +179,7 @@ impl TopicConfigs {
             Ok(ConfigEntity::Topic(topic)) => {
                 if self.refresh(zk, &topic).await? {
                     let overrides = self.of(&topic);
-                    info!(%topic, ?overrides, "topic configuration changed");
+                    info!("topic {topic} has new settings: {}", listed(&overrides));
                     listener.topic_config_changed(&topic, &overrides);
                 }
             }

@@ -155,7 +155,7 @@ impl Slot {
         state.leader_epoch = leader_epoch.unwrap_or(LeaderEpoch::NONE);
         state.term += 1;
         if !matches!(state.phase, Phase::NotOwned) {
-            info!("__consumer_offsets-{}: its groups are unloaded", self.partition);
+            debug!("__consumer_offsets-{}: its groups are unloaded", self.partition);
         }
         if let Phase::Active(old) = std::mem::replace(&mut state.phase, Phase::NotOwned) {
             old.wake.notify_one();

@@ -20,6 +20,7 @@ use super::describe_configs::Refused;
 use super::incremental_alter_configs::invalid;
 use crate::broker::Broker;
 use crate::topic_admin::{Placement, TopicAdminError};
+use crate::topic_configs;
 
 /// "The broker's default", for counts.
 const DEFAULT: i64 = -1;
@@ -75,7 +76,9 @@ async fn create(broker: &Broker, topic: &CreatableTopic, validate_only: bool) ->
     let mut topic_id = None;
     if !validate_only {
         topic_id = broker.topic_admin.create_topic(name, &placement, &settings).await.map_err(refused)?;
-        info!(topic = name, ?settings, "topic created with replicas {placement:?}");
+        let replicas = placement.first().map_or(0, Vec::len);
+        let (partitions, given) = (placement.len(), topic_configs::listed(&settings));
+        info!("topic {name} created: {partitions} partitions, replication factor {replicas}, settings: {given}");
     }
     Ok(Made { placement, settings, topic_id: topic_id.unwrap_or(TopicId::ZERO) })
 }

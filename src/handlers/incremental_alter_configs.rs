@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use config::definition::Kind;
 use config::{ConfigError, topic_keys};
-use tracing::info;
 use wire::incremental_alter_configs::{AlterConfigsResource, AlterConfigsResourceResponse, AlterableConfig};
 use wire::{ErrorCode, IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse};
 
@@ -75,7 +74,6 @@ async fn alter(broker: &Broker, resource: &AlterConfigsResource, validate_only: 
     if validate_only {
         return Ok(());
     }
-    info!(topic, ?settings, "changing the topic's settings");
     broker.write_topic_settings(topic, &settings).await
 }
 
