@@ -156,6 +156,11 @@ impl MetadataCache {
         self.topics.pin().get(topic)?.partitions.get(&partition).cloned()
     }
 
+    /// Whether nothing has been told yet: this broker itself is missing from the live ones.
+    pub fn is_untold(&self) -> bool {
+        self.brokers.load().by_id.is_empty()
+    }
+
     /// Live brokers, by id.
     pub fn brokers(&self) -> Vec<BrokerInfo> {
         self.brokers.load().by_id.values().cloned().collect()
@@ -216,7 +221,9 @@ mod tests {
     #[test]
     fn partitions_come_change_and_go() {
         let cache = MetadataCache::default();
+        assert!(cache.is_untold());
         cache.update(BrokerId(1), vec![broker(1)], vec![update("t", 7, 0, Some(1)), update("t", 7, 1, Some(1))]);
+        assert!(!cache.is_untold());
         assert_eq!(cache.topic("t").unwrap().partitions.len(), 2);
         assert_eq!(cache.topic_name(TopicId([7; 16])).as_deref(), Some("t"));
         assert_eq!(cache.controller(), Some(BrokerId(1)));

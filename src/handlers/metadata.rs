@@ -6,6 +6,8 @@
 //! - v4+: the request says whether missing topics may be created. A created one is answered LEADER_NOT_AVAILABLE (it has
 //!   no leader yet): the client asks again.
 //! - up to v5: a leader that lacks this listener is LEADER_NOT_AVAILABLE, from v6 LISTENER_NOT_FOUND.
+//! - before the controller has told anything, a broker that has just started knows no topic, which is no answer: it says
+//!   LEADER_NOT_AVAILABLE, and the client asks again.
 //! - v10, v11: topic ids in the answer, but a request by id (or without name) is INVALID_REQUEST; v12+ by id.
 
 use std::collections::HashSet;
@@ -90,7 +92,9 @@ async fn named(
 }
 
 async fn missing(broker: &Arc<Broker>, name: &Str, may_create: bool) -> MetadataResponseTopic {
-    let error = if may_create && broker.config.topics.auto_create {
+    let error = if broker.metadata.is_untold() && topic_names::validate(name).is_ok() {
+        ErrorCode::LeaderNotAvailable
+    } else if may_create && broker.config.topics.auto_create {
         broker.auto_create_topic(name).await
     } else if topic_names::validate(name).is_err() {
         ErrorCode::InvalidTopicException
