@@ -41,16 +41,18 @@ pub struct Parts {
     pub identity: Identity,
     /// Set to a reason when it cannot go on.
     pub failure: watch::Sender<Option<String>>,
+    /// Counts log directories that have failed.
+    pub failed_dirs: watch::Sender<usize>,
     /// Whether it is registered.
     pub registered: watch::Receiver<bool>,
 }
 
 /// Loads the logs and builds the broker. It does nothing yet: it is not registered, and no request reaches it.
 pub async fn assemble(parts: Parts) -> Result<Arc<Broker>, StartError> {
-    let Parts { config, world, zk, identity, failure, registered } = parts;
+    let Parts { config, world, zk, identity, failure, failed_dirs, registered } = parts;
     let topic_configs = Arc::new(TopicConfigs::default());
     topic_configs.load(zk.as_ref()).await.map_err(StartError::of)?;
-    let logs = Arc::new(load_logs(&config, &world, &topic_configs, failure).await?);
+    let logs = Arc::new(load_logs(&config, &world, &topic_configs, failure, failed_dirs).await?);
     let me = identity.broker_id;
     let replicas = Arc::new(ReplicaManager::new(me, logs, config.topic_defaults.clone()));
     let offsets = OffsetsOnReplicas::new(replicas.clone(), &config.offsets);
@@ -96,12 +98,13 @@ async fn load_logs(
     world: &World,
     topic_configs: &Arc<TopicConfigs>,
     failure: watch::Sender<Option<String>>,
+    failed_dirs: watch::Sender<usize>,
 ) -> Result<LogManager, StartError> {
     let dirs = config.logs.dirs.len();
-    let failed = std::sync::atomic::AtomicUsize::new(0);
     let listener = move |path: &Path, reason: &str| {
         error!("log directory {} goes offline: {reason}", path.display());
-        if failed.fetch_add(1, std::sync::atomic::Ordering::SeqCst) + 1 >= dirs {
+        failed_dirs.send_modify(|failed| *failed += 1);
+        if *failed_dirs.borrow() >= dirs {
             failure.send_replace(Some("all log directories are offline".into()));
         }
     };

@@ -13,6 +13,7 @@ pub mod local_broker;
 pub mod logging;
 pub mod metadata_cache;
 pub mod net;
+mod open_files;
 pub mod producer_ids;
 pub mod quickstart;
 pub mod replica;

@@ -12,7 +12,8 @@ use world::{Disk, RealDisk, SystemClock};
 use zk_server::{Config as ZooKeeperConfig, Server as ZooKeeper};
 
 use crate::cli::{QuickstartArguments, ZooKeeperArguments};
-use crate::server::{self, Server, World};
+use crate::open_files;
+use crate::server::{self, Server, Signals, World};
 
 /// The port that people expect a ZooKeeper at.
 const ZOOKEEPER_PORT: u16 = 2181;
@@ -21,14 +22,20 @@ const MAX_PROPERTIES: u64 = 1 << 20;
 
 /// Runs both until a signal asks for the end.
 pub(crate) fn run(arguments: QuickstartArguments) -> Result<(), String> {
-    server::runtime(None)?.block_on(serve(arguments))
+    open_files::raise_limit();
+    let runtime = server::runtime(None)?;
+    let end = runtime.block_on(serve(arguments));
+    // A start that was given up may still be reading logs.
+    runtime.shutdown_background();
+    end
 }
 
 async fn serve(arguments: QuickstartArguments) -> Result<(), String> {
+    let mut signals = Signals::new()?;
     let zookeeper = start_zookeeper(&arguments.dir).await?;
     let config = broker_config(&arguments, zookeeper.local_addr())?;
     let world = World::real();
-    let broker = match Server::start(config, world).await {
+    let broker = match Server::start_unless(config, world, signals.stop()).await {
         Ok(broker) => broker,
         Err(error) => {
             zookeeper.stop().await;
@@ -37,7 +44,8 @@ async fn serve(arguments: QuickstartArguments) -> Result<(), String> {
     };
     announce(&arguments, zookeeper.local_addr());
     let end = tokio::select! {
-        end = broker.until_asked_to_stop() => end,
+        () = signals.stop() => Ok(()),
+        reason = broker.failure() => Err(reason),
         reason = zookeeper.failed() => Err(format!("the embedded ZooKeeper failed: {reason}")),
     };
     broker.stop().await;
@@ -104,6 +112,7 @@ Try, in another terminal (the same commands work with Kafka's own scripts):
 /// `klamm zookeeper`: the embedded ZooKeeper by itself.
 pub(crate) fn run_zookeeper(arguments: ZooKeeperArguments) -> Result<(), String> {
     server::runtime(None)?.block_on(async {
+        let mut signals = Signals::new()?;
         let config = zookeeper_config(&arguments.properties)?;
         warn!("this ZooKeeper is a single node by design: for production use an Apache ZooKeeper ensemble");
         for key in &config.ignored {
@@ -113,7 +122,7 @@ pub(crate) fn run_zookeeper(arguments: ZooKeeperArguments) -> Result<(), String>
         let server = server.map_err(|error| error.to_string())?;
         info!("ZooKeeper listens on {}", server.local_addr());
         let end = tokio::select! {
-            end = server::signal() => end,
+            () = signals.stop() => Ok(()),
             reason = server.failed() => Err(reason),
         };
         server.stop().await;

@@ -14,6 +14,7 @@ use std::time::Duration;
 use client::transport::{Acceptor, BindOptions, Network, TcpNetwork};
 use config::{BrokerConfig, Listener, Properties};
 use tokio::runtime::Runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
@@ -31,7 +32,7 @@ use crate::net::frame::RequestMemory;
 use crate::net::listener;
 use crate::zk::registration::{self, Registrar, RegistrationError};
 use crate::zk::{How, Zk, ZkEvent, ZkSession, ZkSettings};
-use crate::{identity, replica};
+use crate::{identity, open_files, replica};
 
 /// Largest server.properties that is read, bytes.
 const MAX_PROPERTIES: u64 = 1 << 20;
@@ -92,17 +93,33 @@ pub struct Server {
 impl Server {
     /// Starts a broker.
     pub async fn start(config: BrokerConfig, world: World) -> Result<Server, StartError> {
+        Server::start_unless(config, world, std::future::pending()).await
+    }
+
+    /// Starts a broker, unless `cancelled` comes first: then the start is an error, and nothing of it stays in ZooKeeper.
+    /// Logs that are being recovered go on being so until the process ends.
+    pub async fn start_unless(
+        config: BrokerConfig,
+        world: World,
+        cancelled: impl Future<Output = ()>,
+    ) -> Result<Server, StartError> {
         check_supported(&config)?;
         let config = Arc::new(config);
         let settings = ZkSettings::from_config(&config.zookeeper).map_err(StartError::of)?;
-        let session = ZkSession::connect(settings).await.map_err(StartError::of)?;
-        match Server::on_session(config, world, session.clone()).await {
-            Ok(server) => Ok(server),
-            Err(error) => {
-                session.close().await;
-                Err(error)
-            }
+        let too_early = || StartError("asked to stop before the start was complete".into());
+        tokio::pin!(cancelled);
+        let session = tokio::select! {
+            session = ZkSession::connect(settings) => session.map_err(StartError::of)?,
+            () = &mut cancelled => return Err(too_early()),
+        };
+        let started = tokio::select! {
+            started = Server::on_session(config, world, session.clone()) => started,
+            () = &mut cancelled => Err(too_early()),
+        };
+        if started.is_err() {
+            session.close().await;
         }
+        started
     }
 
     async fn on_session(
@@ -125,6 +142,7 @@ impl Server {
             .map_err(StartError::of)?;
 
         let (failure, failed) = watch::channel(None);
+        let (failed_dirs, dirs_failed) = watch::channel(0);
         let (registered, is_registered) = watch::channel(false);
         let broker = assembly::assemble(Parts {
             config: config.clone(),
@@ -132,6 +150,7 @@ impl Server {
             zk: zk.clone(),
             identity,
             failure,
+            failed_dirs,
             registered: is_registered,
         });
         let broker = broker.await?;
@@ -148,6 +167,7 @@ impl Server {
         let mut background = replica::background::start(&broker);
         background.spawn(follow_session(events, registrar, registration, broker.clone(), registered));
         background.spawn(follow_topic_configs(broker.clone()));
+        background.spawn(replica::failed_dirs::announce(zk, broker.id, dirs_failed));
         info!("broker {} serves", broker.id);
         Ok(Server { broker, session, stopping, failed, listeners, background })
     }
@@ -157,12 +177,13 @@ impl Server {
         &self.broker
     }
 
-    /// Waits for SIGTERM, SIGINT or a failure that the broker cannot go on with.
-    pub async fn until_asked_to_stop(&self) -> Result<(), String> {
+    /// Waits for a failure that the broker cannot go on with, and answers it.
+    pub async fn failure(&self) -> String {
         let mut failed = self.failed.clone();
-        tokio::select! {
-            asked = signal() => asked,
-            Ok(reason) = failed.wait_for(Option::is_some) => Err(reason.clone().unwrap_or_default()),
+        match failed.wait_for(Option::is_some).await {
+            Ok(reason) => reason.clone().unwrap_or_default(),
+            // Nobody is left who could report one.
+            Err(_) => std::future::pending().await,
         }
     }
 
@@ -195,12 +216,22 @@ impl Server {
 /// Runs a broker until a signal asks for the end.
 pub(crate) fn run(arguments: ServerArguments) -> Result<(), String> {
     let config = load(&arguments.properties, &arguments.overrides)?;
-    runtime(Some(&config))?.block_on(async {
-        let server = Server::start(config, World::real()).await.map_err(|error| error.to_string())?;
-        let end = server.until_asked_to_stop().await;
+    open_files::raise_limit();
+    let runtime = runtime(Some(&config))?;
+    let end = runtime.block_on(async {
+        let mut signals = Signals::new()?;
+        let started = Server::start_unless(config, World::real(), signals.stop()).await;
+        let server = started.map_err(|error| error.to_string())?;
+        let end = tokio::select! {
+            () = signals.stop() => Ok(()),
+            reason = server.failure() => Err(reason),
+        };
         server.stop().await;
         end
-    })
+    });
+    // A start that was given up may still be reading logs.
+    runtime.shutdown_background();
+    end
 }
 
 /// The runtime that everything of a process runs on. Requests are worked on by the threads that read them, so that
@@ -219,14 +250,27 @@ pub(crate) fn runtime(config: Option<&BrokerConfig>) -> Result<Runtime, String> 
         .map_err(|error| format!("cannot start threads: {error}"))
 }
 
-/// Waits for SIGTERM or SIGINT.
-pub(crate) async fn signal() -> Result<(), String> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let cannot = |error: io::Error| format!("cannot listen for signals: {error}");
-    let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot)?;
-    tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
-    Ok(())
+/// SIGTERM and SIGINT, from the moment this is made: they ask for a stop and kill nothing any more.
+#[derive(Debug)]
+pub(crate) struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// Takes the signals over.
+    pub(crate) fn new() -> Result<Signals, String> {
+        let cannot = |error: io::Error| format!("cannot listen for signals: {error}");
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate()).map_err(cannot)?,
+            interrupt: signal(SignalKind::interrupt()).map_err(cannot)?,
+        })
+    }
+
+    /// Waits for one of them. One that came since the last time counts.
+    pub(crate) async fn stop(&mut self) {
+        tokio::select! { _ = self.terminate.recv() => {}, _ = self.interrupt.recv() => {} }
+    }
 }
 
 fn load(path: &Path, overrides: &[String]) -> Result<BrokerConfig, String> {

@@ -12,4 +12,6 @@ pub mod offsets_log;
 
 pub mod background;
 
+pub mod failed_dirs;
+
 pub mod core;
