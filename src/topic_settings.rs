@@ -32,6 +32,21 @@ impl TopicSettings {
     }
 }
 
+/// Refuses settings that Kafka knows and that would be without effect here, when somebody asks for them.
+pub fn check_built(settings: &BTreeMap<String, String>) -> Result<(), String> {
+    match settings.get("preallocate").map(|text| text.trim().eq_ignore_ascii_case("true")) {
+        Some(true) => Err("preallocate=true is not supported: segments are not preallocated yet".into()),
+        _ => Ok(()),
+    }
+}
+
+/// Warns of settings that are taken although what they are for is not built yet: nothing is lost by them.
+pub fn warn_of_unbuilt(topic: &str, settings: &BTreeMap<String, String>) {
+    if settings.get("cleanup.policy").is_some_and(|policy| policy.contains("compact")) {
+        warn!(topic, "the log cleaner is not built yet: this compacted topic keeps every record");
+    }
+}
+
 impl From<TopicConfig> for TopicSettings {
     fn from(config: TopicConfig) -> TopicSettings {
         let log = LogConfig {

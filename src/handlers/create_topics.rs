@@ -20,7 +20,7 @@ use super::describe_configs::Refused;
 use super::incremental_alter_configs::invalid;
 use crate::broker::Broker;
 use crate::topic_admin::{Placement, TopicAdminError};
-use crate::topic_configs;
+use crate::{topic_configs, topic_settings};
 
 /// "The broker's default", for counts.
 const DEFAULT: i64 = -1;
@@ -73,12 +73,14 @@ async fn create(broker: &Broker, topic: &CreatableTopic, validate_only: bool) ->
     };
     broker.topic_admin.check_new_topic(name, &placement).await.map_err(refused)?;
     config::topic::validate_topic_config(&broker.config.topic_defaults, &settings).map_err(invalid)?;
+    topic_settings::check_built(&settings).map_err(|text| (ErrorCode::InvalidConfig, text))?;
     let mut topic_id = None;
     if !validate_only {
         topic_id = broker.topic_admin.create_topic(name, &placement, &settings).await.map_err(refused)?;
         let replicas = placement.first().map_or(0, Vec::len);
         let (partitions, given) = (placement.len(), topic_configs::listed(&settings));
         info!("topic {name} created: {partitions} partitions, replication factor {replicas}, settings: {given}");
+        topic_settings::warn_of_unbuilt(name, &settings);
     }
     Ok(Made { placement, settings, topic_id: topic_id.unwrap_or(TopicId::ZERO) })
 }

@@ -15,6 +15,7 @@ use wire::{ErrorCode, IncrementalAlterConfigsRequest, IncrementalAlterConfigsRes
 use super::Context;
 use super::describe_configs::{Refused, TOPIC};
 use crate::broker::Broker;
+use crate::topic_settings;
 
 /// `AlterConfigOp.OpType`.
 const SET: i8 = 0;
@@ -70,11 +71,25 @@ async fn alter(broker: &Broker, resource: &AlterConfigsResource, validate_only: 
     if broker.metadata.topic(topic).is_none() {
         return Err((ErrorCode::UnknownTopicOrPartition, format!("The topic '{topic}' does not exist.")));
     }
-    config::topic::validate_topic_config(&broker.config.topic_defaults, &settings).map_err(invalid)?;
+    let valid = config::topic::validate_topic_config(&broker.config.topic_defaults, &settings);
+    valid.map_err(|error| wrong_value(topic, error))?;
+    topic_settings::check_built(&settings).map_err(|text| (ErrorCode::InvalidConfig, text))?;
     if validate_only {
         return Ok(());
     }
+    topic_settings::warn_of_unbuilt(topic, &settings);
     broker.write_topic_settings(topic, &settings).await
+}
+
+/// Kafka names the resource when a value is wrong, and not when the key is unknown or two settings contradict each other.
+fn wrong_value(topic: &str, error: ConfigError) -> Refused {
+    match error {
+        ConfigError::UnknownTopicKey(_) | ConfigError::Conflict(_) => invalid(error),
+        _ => {
+            let resource = format!("ConfigResource(type=TOPIC, name='{topic}')");
+            (ErrorCode::InvalidConfig, format!("Invalid config value for resource {resource}: {error}"))
+        }
+    }
 }
 
 /// What a wrong setting is answered with.

@@ -46,6 +46,7 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ("log.cleaner.io.buffer.size", "", "the log cleaner is not built yet"),
     ("log.cleaner.io.max.bytes.per.second", "", "the log cleaner is not built yet"),
     ("log.cleaner.threads", "", "the log cleaner is not built yet"),
+    ("log.preallocate", "", "segments are not preallocated yet"),
     ("max.connection.creation.rate", "", NOT_BUILT),
     ("metric.reporters", "org.apache.kafka.common.metrics.JmxReporter", PLUGIN),
     ("principal.builder.class", "", PLUGIN),
