@@ -24,7 +24,7 @@ pub(crate) fn raise_limit() {
 /// The limit to set; `None` when there is nothing to raise.
 fn raised(limit: &Rlimit) -> Option<Rlimit> {
     (limit.current.is_some() && limit.current != limit.maximum)
-        .then(|| Rlimit { current: limit.maximum, maximum: limit.maximum })
+        .then_some(Rlimit { current: limit.maximum, maximum: limit.maximum })
 }
 
 fn tell(limit: Option<u64>) {
