@@ -12,3 +12,7 @@ test:
 compat target="klamm":
     KLAMM_TEST_TARGET={{target}} cargo test --test java_tools --test java_clients --test foreign_clients \
         --test kill9 --test dump_log --test zookeeper_versions --test bad_input
+
+# Time to start, memory and CPU beside a Java broker in the same run.
+bench *arguments:
+    cargo bench -p benches --bench against_java -- {{arguments}}
