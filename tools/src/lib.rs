@@ -21,6 +21,7 @@ mod server_stop;
 mod terminal;
 mod topic_filter;
 mod topics;
+mod zookeeper_shell;
 
 use std::ffi::OsString;
 
@@ -113,6 +114,13 @@ const TOOLS: &[Tool] = &[
         summary: "Create, list, describe, grow and delete topics",
         options: topics::OPTIONS,
         run: topics::run,
+    },
+    Tool {
+        name: "zookeeper-shell",
+        script: "zookeeper-shell.sh",
+        summary: "Look at znodes and change them",
+        options: zookeeper_shell::OPTIONS,
+        run: zookeeper_shell::run,
     },
     Tool {
         name: "zookeeper-stop",

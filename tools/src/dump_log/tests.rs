@@ -58,10 +58,7 @@ fn the_text_is_that_of_java() {
 #[test]
 fn a_torn_end_is_counted() {
     let (out, err, status) = dumped(&[("log", &LOG[..LOG.len() - 1])], "");
-    let last = include_str!("../../testdata/dump-log/shallow.txt")
-        .lines()
-        .filter(|line| line.contains("baseOffset"))
-        .next_back();
+    let last = include_str!("../../testdata/dump-log/shallow.txt").lines().rfind(|line| line.contains("baseOffset"));
     let size: usize = last.unwrap().split("size: ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
     let want = format!("Found {} invalid bytes at the end of 00000000000000000178.log\n", size - 1);
     assert!(out.ends_with(&want), "{out}");
