@@ -10,7 +10,7 @@ test:
 
 # Real clients, tools and ZooKeepers against the broker; `just compat java` asks the same of a Java broker.
 compat target="klamm":
-    KLAMM_TEST_TARGET={{target}} cargo test --test java_tools --test java_clients --test foreign_clients \
+    KLAMM_TEST_TARGET={{target}} cargo test --test java_tools --test our_tools --test java_clients --test foreign_clients \
         --test kill9 --test dump_log --test zookeeper_versions --test bad_input
 
 # Time to start, memory and CPU beside a Java broker in the same run.

@@ -165,9 +165,7 @@ fn main_class(version: KafkaVersion, tool: &str) -> &'static str {
         "kafka-configs" => ("kafka.admin.ConfigCommand", "kafka.admin.ConfigCommand"),
         "kafka-dump-log" => ("kafka.tools.DumpLogSegments", "kafka.tools.DumpLogSegments"),
         "kafka-get-offsets" => ("org.apache.kafka.tools.GetOffsetShell", "kafka.tools.GetOffsetShell"),
-        "kafka-broker-api-versions" => {
-            ("org.apache.kafka.tools.BrokerApiVersionsCommand", "kafka.admin.BrokerApiVersionsCommand")
-        }
+        "kafka-broker-api-versions" => ("kafka.admin.BrokerApiVersionsCommand", "kafka.admin.BrokerApiVersionsCommand"),
         "zookeeper-shell" if version == KafkaVersion::V3_9 => {
             ("org.apache.zookeeper.ZooKeeperMainWithTlsSupportForKafka", "")
         }
