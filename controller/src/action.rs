@@ -209,7 +209,12 @@ pub enum ElectionRefusal {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Problem {
     /// No leader was found; the partition stays as it is.
-    #[error("{partition}: no leader found ({strategy:?}); replicas {replicas:?}, online {online:?}, in sync {isr:?}")]
+    #[error(
+        "{partition}: no leader found {strategy}; replicas {}, online {}, in sync {}",
+        all(replicas),
+        all(online),
+        all(isr)
+    )]
     NoLeader {
         /// Which partition.
         partition: TopicPartition,
@@ -223,7 +228,7 @@ pub enum Problem {
         isr: Vec<BrokerId>,
     },
     /// A new partition has no live replica.
-    #[error("{partition}: none of its replicas {replicas:?} is online, so it has no first leader yet")]
+    #[error("{partition}: none of its replicas {} is online, so it has no first leader yet", all(replicas))]
     NoFirstLeader {
         /// Which partition.
         partition: TopicPartition,
@@ -231,7 +236,10 @@ pub enum Problem {
         replicas: Vec<BrokerId>,
     },
     /// The znode holds the decision of a newer controller.
-    #[error("{partition}: a controller of epoch {theirs} has written {state:?}; left alone")]
+    #[error(
+        "{partition}: a controller of epoch {theirs} has written leader {} of epoch {}, in sync {}; left alone",
+        state.leader, state.leader_epoch, all(&state.isr)
+    )]
     NewerController {
         /// Which partition.
         partition: TopicPartition,
@@ -287,7 +295,7 @@ pub enum Problem {
         error_code: i16,
     },
     /// Replicas went offline with a log directory.
-    #[error("broker {broker} has lost {} replicas with a log directory: {partitions:?}", partitions.len())]
+    #[error("broker {broker} has lost {} replicas with a log directory: {}", partitions.len(), all(partitions))]
     ReplicasLost {
         /// Who.
         broker: BrokerId,
@@ -321,4 +329,12 @@ pub enum Problem {
     /// Reassignment is not built yet.
     #[error("/admin/reassign_partitions asks for a reassignment, which this controller cannot do yet; left alone")]
     ReassignmentNotBuilt,
+}
+
+/// Names for a log line; of many, the first few.
+fn all<T: ToString>(items: &[T]) -> String {
+    const SHOWN: usize = 10;
+    let shown: Vec<String> = items.iter().take(SHOWN).map(ToString::to_string).collect();
+    let more = if items.len() > SHOWN { ", …" } else { "" };
+    format!("[{}{more}]", shown.join(", "))
 }

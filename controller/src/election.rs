@@ -9,6 +9,8 @@
 //!
 //! Every outcome raises the leader epoch by one. Order is always that of the assignment.
 
+use std::fmt;
+
 use zk_paths::ids::{BrokerId, ControllerEpoch, LeaderEpoch};
 use zk_paths::partition_state::{LeaderRecoveryState, PartitionState};
 
@@ -24,6 +26,19 @@ pub enum Strategy {
     Preferred,
     /// Its broker wants to leave.
     ControlledShutdown,
+}
+
+impl fmt::Display for Strategy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Strategy::Offline { allow_unclean: false } => "in place of the one that is gone",
+            Strategy::Offline { allow_unclean: true } => {
+                "in place of the one that is gone, although unclean election is allowed"
+            }
+            Strategy::Preferred => "to prefer",
+            Strategy::ControlledShutdown => "in place of the one that shuts down",
+        })
+    }
 }
 
 /// What an election looks at.

@@ -3,11 +3,11 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use controller::action::{Action, Answer};
+use controller::action::{Action, Answer, Problem};
 use controller::{Controller, Event, Progress};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, Interval, MissedTickBehavior};
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 use zk_paths::ids::{ControllerEpoch, TopicName, ZkVersion};
 use zk_paths::{
     broker_ids, controller as controller_node, delete_topics, isr_change_notification, log_dir_event_notification,
@@ -24,6 +24,8 @@ use crate::zk::{Change, EventReceiver, Watch, ZkEvent};
 
 /// Answers of brokers that wait for the controller.
 const REPLY_LIMIT: usize = 1000;
+/// Problems of one event that are worth a warning each.
+const PROBLEMS_TOLD: usize = 20;
 /// When leaders are balanced for the first time (`KafkaController.onControllerFailover`).
 const FIRST_BALANCE: Duration = Duration::from_secs(5);
 
@@ -44,6 +46,8 @@ pub(super) struct Term<'a> {
     channels: Channels,
     /// Events that the term makes for itself; they come before all others.
     own_events: VecDeque<Event>,
+    /// How many problems the event under way has had.
+    problems: usize,
 }
 
 impl Term<'_> {
@@ -106,7 +110,7 @@ impl Term<'_> {
             inter_broker_listener: setup.settings.inter_broker_listener.clone(),
         };
         let channels = Channels::new(setup.links.clone(), header, sender);
-        let mut term = Term { setup, core, reader, guarded, channels, own_events: VecDeque::new() };
+        let mut term = Term { setup, core, reader, guarded, channels, own_events: VecDeque::new(), problems: 0 };
         term.carry_out(progress, None).await?;
         term.read_requests_of_tools().await?;
         term.run_own_events().await?;
@@ -290,11 +294,15 @@ impl Term<'_> {
         mut progress: Progress,
         mut answer: Option<oneshot::Sender<Answer>>,
     ) -> Result<(), End> {
+        self.problems = 0;
         loop {
             for action in std::mem::take(&mut progress.actions) {
                 self.act(action, &mut answer);
             }
             if progress.is_end() {
+                if self.problems > PROBLEMS_TOLD {
+                    warn!("{} more such problems, told at level DEBUG", self.problems - PROBLEMS_TOLD);
+                }
                 return Ok(());
             }
             progress = if progress.reads.is_empty() {
@@ -321,8 +329,14 @@ impl Term<'_> {
             }
             Action::CountElection { unclean: true } => warn!("an unclean leader was elected: records may be lost"),
             Action::CountElection { unclean: false } => {}
-            Action::Report(problem) => warn!("{problem}"),
+            Action::Report(problem) => self.report(&problem),
         }
+    }
+
+    /// One event can be the trouble of thousands of partitions.
+    fn report(&mut self, problem: &Problem) {
+        self.problems += 1;
+        if self.problems <= PROBLEMS_TOLD { warn!("{problem}") } else { debug!("{problem}") }
     }
 }
 

@@ -314,7 +314,11 @@ fn some_of(names: &[TopicPartition]) -> String {
 }
 
 fn no_log(one: &Assignment, fault: &StorageError) -> ErrorCode {
-    error!(partition = %one.name, "no log for it: {fault}");
+    match fault {
+        // Said when it failed, once for all its partitions.
+        StorageError::Offline { .. } => debug!(partition = %one.name, "no log for it: {fault}"),
+        fault => error!(partition = %one.name, "no log for it: {fault}"),
+    }
     ErrorCode::KafkaStorageError
 }
 

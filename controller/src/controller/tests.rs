@@ -232,7 +232,7 @@ fn a_topic_without_live_replicas_waits_for_a_broker() {
     let mut sim = Sim::start("1", &[], &[]);
     check(
         &sim.on(added("orders 5")),
-        &["problem orders-0: none of its replicas [BrokerId(5)] is online, so it has no first leader yet"],
+        &["problem orders-0: none of its replicas [5] is online, so it has no first leader yet"],
     );
     let log = sim.brokers(|brokers| _ = brokers.insert(5, 200));
     check(
@@ -309,8 +309,7 @@ fn the_last_in_sync_replica_is_waited_for() {
         &log,
         &[
             "close 1",
-            "problem orders-0: no leader found (Offline { allow_unclean: false }); replicas [BrokerId(1), BrokerId(2)], \
-             online [BrokerId(2)], in sync [BrokerId(1)]",
+            "problem orders-0: no leader found in place of the one that is gone; replicas [1, 2], online [2], in sync [1]",
             "2 <- metadata live=2 orders-0:1 offline=1",
             "write orders-0 leader=-1 isr=1 epoch=5",
             "2 <- lead-or-follow orders-0 leader=-1 epoch=5",
@@ -405,7 +404,7 @@ fn a_new_term_settles_what_the_last_one_left() {
             "write orders-0 leader=-1 isr=2 epoch=5",
             "2 <- lead-or-follow orders-0 leader=-1 epoch=5",
             "2 <- metadata live=2 orders-0:-1 offline=1",
-            "problem orders-2: none of its replicas [BrokerId(1)] is online, so it has no first leader yet",
+            "problem orders-2: none of its replicas [1] is online, so it has no first leader yet",
             "write orders-0 leader=2 isr=2 epoch=6",
             "2 <- lead-or-follow orders-0 leader=2 epoch=6",
             "2 <- metadata live=2 orders-0:2 offline=1",
