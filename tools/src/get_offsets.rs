@@ -5,10 +5,10 @@ mod filter;
 use std::collections::BTreeMap;
 
 use client::admin::{Isolation, ListedOffset, OffsetSpec};
-use client::{Admin, Refusal};
+use client::{Admin, ClientError, Refusal};
 use zk_paths::ids::{Offset, TopicPartition};
 
-use crate::brokers::{COMMAND_CONFIG, admin, block_on, check_bootstrap};
+use crate::brokers::{COMMAND_CONFIG, admin, block_on, check_bootstrap, said};
 use crate::error::ToolError;
 use crate::options::{HELP, Options, Spec, VERSION, flag, valued};
 use crate::terminal::Terminal;
@@ -74,9 +74,18 @@ fn execute(arguments: &[String], terminal: &mut Terminal) -> Result<(), ToolErro
         if partitions.is_empty() {
             return Err(failed("Could not match any topic-partitions with the specified filters"));
         }
-        let wanted = partitions.into_iter().map(|partition| (partition, spec)).collect();
-        let found = admin.list_offsets(&wanted, Isolation::ReadUncommitted).await?;
-        print(found, terminal)
+        let wanted: BTreeMap<_, _> = partitions.into_iter().map(|partition| (partition, spec)).collect();
+        match admin.list_offsets(&wanted, Isolation::ReadUncommitted).await {
+            Ok(found) => print(found, terminal),
+            // A broker too old for the question; Kafka passes over each of its partitions.
+            Err(error @ ClientError::Unsupported { .. }) => {
+                for partition in wanted.keys() {
+                    terminal.warn(&skipped(&name(partition), &said(&error)));
+                }
+                Ok(())
+            }
+            Err(error) => Err(error.into()),
+        }
     })
 }
 
@@ -115,12 +124,14 @@ fn print(
         match outcome {
             Ok(listed) if listed.offset == Offset::NONE => {}
             Ok(listed) => terminal.line(&format!("{}:{}:{}", partition.topic, partition.partition, listed.offset))?,
-            Err(refusal) => {
-                terminal.warn(&format!("Skip getting offsets for topic-partition {name} due to error: {refusal}"))
-            }
+            Err(refusal) => terminal.warn(&skipped(&name, &refusal.to_string())),
         }
     }
     Ok(())
+}
+
+fn skipped(partition: &str, why: &str) -> String {
+    format!("Skip getting offsets for topic-partition {partition} due to error: {why}")
 }
 
 fn name(partition: &TopicPartition) -> String {

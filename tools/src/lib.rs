@@ -157,6 +157,9 @@ fn finish(outcome: Result<(), ToolError>, tool: Option<&Tool>, terminal: &mut Te
 }
 
 #[cfg(test)]
+mod runs;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
