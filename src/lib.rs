@@ -10,6 +10,7 @@ pub mod handlers;
 pub mod identity;
 pub mod links;
 pub mod local_broker;
+mod locks;
 pub mod logging;
 pub mod metadata_cache;
 pub mod net;

@@ -12,6 +12,8 @@ use arc_swap::ArcSwap;
 use tokio::sync::watch;
 use zk_paths::ids::{BrokerId, LeaderEpoch, TopicId, TopicName};
 
+use crate::locks::lock;
+
 /// A live broker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BrokerInfo {
@@ -93,7 +95,7 @@ impl Default for MetadataCache {
 impl MetadataCache {
     /// Takes in an UpdateMetadata: the brokers replace those known before, the partitions are changes.
     pub fn update(&self, controller: BrokerId, brokers: Vec<BrokerInfo>, partitions: Vec<PartitionUpdate>) {
-        let _one_writer = self.writing.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let _one_writer = lock(&self.writing);
         let by_id: BTreeMap<i32, BrokerInfo> = brokers.into_iter().map(|broker| (broker.id.0, broker)).collect();
         let controller = Some(controller).filter(|controller| by_id.contains_key(&controller.0));
         self.brokers.store(Arc::new(Brokers { by_id, controller }));

@@ -25,6 +25,7 @@ use super::core::{Append, Effects, Event, Now, Settings, Shard, Token};
 use super::load::load;
 use super::log::{OffsetsLog, ReadFailure};
 use super::writer::{self, Format, Written};
+use crate::locks::lock;
 
 /// How long a partition that cannot be read is left alone at first, and at most.
 const LOAD_RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
@@ -293,7 +294,7 @@ impl Slot {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        lock(&self.state)
     }
 }
 

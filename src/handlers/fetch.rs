@@ -20,6 +20,7 @@ use wire::fetch::{
 use wire::{ErrorCode, FetchRequest, FetchResponse, Records, Uuid};
 use zk_paths::ids::TopicName;
 
+use crate::locks::lock;
 use super::Context;
 use crate::broker::Broker;
 use crate::net::{Region, Reply};
@@ -58,7 +59,7 @@ pub async fn handle(broker: &Arc<Broker>, context: &Context<'_>, request: FetchR
         }
         Session::Incremental { id, session } => {
             let (targets, outcomes) = fetch.news(&session, wait(&request)).await;
-            let mut session = fetch_session::lock(&session);
+            let mut session = lock(&session);
             for (target, outcome) in targets.into_iter().zip(outcomes) {
                 if session.tell(target.number, &outcome.told()) {
                     answer.add(&target.wanted, outcome);
@@ -196,11 +197,11 @@ impl<'a> Fetching<'a> {
 
     /// Reads what has news in the session; waits for more when that is too little; reads again.
     async fn news(&self, session: &Mutex<fetch_session::Session>, wait: Duration) -> (Targets, Vec<Outcome>) {
-        let news = fetch_session::lock(session).news();
+        let news = lock(session).news();
         let deadline = deadline(wait);
         loop {
             let find = |wanted: &Wanted| find(self.broker, wanted, self.follower);
-            let targets = fetch_session::lock(session).look(find, |partition| partition.waiters());
+            let targets = lock(session).look(find, |partition| partition.waiters());
             let outcomes = self.read(&targets);
             let Some(missing) = self.missing(&outcomes).filter(|_| tokio::time::Instant::now() < deadline) else {
                 return (targets, outcomes);

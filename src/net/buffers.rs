@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::{Bytes, BytesMut};
 
+use crate::locks::lock;
+
 /// Largest buffer worth keeping: one batch of the default `max.request.size` (1 MiB) and its request.
 const KEPT_BYTES: usize = 1088 * 1024;
 /// How many buffers of each kind wait for their next user.
@@ -71,10 +73,6 @@ pub fn grow(buffer: &mut BytesMut, frame_bytes: usize) {
         let left = frame_bytes.saturating_sub(buffer.len());
         buffer.reserve(left.min(buffer.len().max(FIRST_BYTES)));
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 #[cfg(test)]

@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::locks::lock;
+
 /// The limits, from the configuration.
 #[derive(Debug, Clone)]
 pub struct ConnectionLimits {
@@ -80,10 +82,6 @@ impl Drop for Admitted {
     fn drop(&mut self) {
         self.quota.leave(self.address);
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 #[cfg(test)]

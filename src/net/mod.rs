@@ -25,6 +25,8 @@ use wire::Encoded;
 
 pub use send::Region;
 
+use crate::locks::lock;
+
 /// Answers requests.
 pub trait Service: Send + Sync + 'static {
     /// Answers one request, given without its length.
@@ -70,6 +72,6 @@ impl Origin {
     }
 
     fn occupy(&self, slot: Option<OwnedSemaphorePermit>) {
-        *self.slot.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = slot;
+        *lock(&self.slot) = slot;
     }
 }

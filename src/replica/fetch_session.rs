@@ -16,13 +16,14 @@
 //! the session's order, so that a full response does not starve the ones behind.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use wire::ErrorCode;
 use zk_paths::ids::{TopicId, TopicName};
 
 use super::waiters::{News, Registered, SessionWatch, Waiters};
+use crate::locks::lock;
 
 /// Opens a session.
 pub const INITIAL_EPOCH: i32 = 0;
@@ -376,11 +377,6 @@ impl FetchSessions {
 /// The epoch of the next incremental fetch: wraps from the largest number to 1.
 pub fn next_epoch(epoch: i32) -> i32 {
     if epoch < 0 { FINAL_EPOCH } else { epoch.checked_add(1).unwrap_or(1) }
-}
-
-/// Locks a session for telling.
-pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 #[cfg(test)]

@@ -7,9 +7,11 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::Notify;
+
+use crate::locks::lock;
 
 /// A request that waits until enough bytes have become readable, over all of its partitions together.
 #[derive(Debug)]
@@ -177,10 +179,6 @@ impl Drop for Registered {
         list.by_id.remove(&self.id);
         self.waiters.count.store(list.by_id.len(), Ordering::SeqCst);
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 #[cfg(test)]

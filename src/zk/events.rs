@@ -6,11 +6,12 @@
 //! none can miss an expiry, and a slow one costs the others nothing.
 
 use std::collections::{HashSet, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 
 use tokio::sync::Notify;
 
 use super::SessionId;
+use crate::locks::lock;
 
 /// Most events that wait in one subscriber's queue.
 const QUEUE_LIMIT: usize = 4096;
@@ -173,10 +174,6 @@ impl Queue {
         self.events = folded;
         self.changes.clear();
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

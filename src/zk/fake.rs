@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -19,6 +19,7 @@ use super::{
     Change, CreateMode, EventReceiver, How, MultiError, Node, Op, OpResult, SessionId, Stat, Watch, Zk, ZkError,
     ZkEvent, parent,
 };
+use crate::locks::lock;
 
 /// The server side: one tree of nodes. Cheap to clone; clones share the tree.
 #[derive(Debug, Clone)]
@@ -482,10 +483,6 @@ impl ClientState {
     fn covers(&self, path: &str, change: Change) -> bool {
         self.connected && self.watches.keys().any(|watch| watch.covers(path, change))
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

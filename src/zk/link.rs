@@ -3,7 +3,7 @@
 
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
@@ -13,6 +13,7 @@ use super::connection::{Failure, Request, Retry};
 use super::events::EventHub;
 use super::settings::ZkSettings;
 use super::watches::Registry;
+use crate::locks::lock;
 
 /// What is known, for everybody to see.
 #[derive(Debug)]
@@ -116,10 +117,6 @@ impl Shared {
             _ => None,
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@
 pub mod document;
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use bytes::Bytes;
 use thiserror::Error;
@@ -17,6 +17,7 @@ use zk_paths::ids::{BrokerEpoch, BrokerId, ZkVersion};
 use zk_paths::{MalformedZnode, broker_ids, broker_sequence_id, cluster_id, persistent_paths};
 
 use super::{CreateMode, MultiError, Op, OpResult, SessionId, Stat, Zk, ZkError, parent};
+use crate::locks::lock;
 
 /// How many of our earlier sessions are remembered. One would do unless several expire before a registration succeeds.
 const OWN_SESSIONS: usize = 8;
@@ -166,7 +167,7 @@ impl Registrar {
     }
 
     fn own_sessions(&self) -> MutexGuard<'_, VecDeque<SessionId>> {
-        self.own_sessions.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.own_sessions)
     }
 }
 

@@ -1,6 +1,6 @@
 //! [`Zk`] over the network: every operation becomes a request to the supervisor, every answer a typed result.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -19,6 +19,7 @@ use super::supervisor::Supervisor;
 use super::{
     CreateMode, EventReceiver, MultiError, Node, Op, OpResult, SessionId, Stat, Watch, Zk, ZkError, ZkEvent, watches,
 };
+use crate::locks::lock;
 
 /// Requests that wait for the supervisor to take them; more make their senders wait.
 const QUEUE: usize = 256;
@@ -79,7 +80,7 @@ impl ZkSession {
     /// Everything still under way fails with [`ZkError::Closed`] or [`ZkError::UnknownOutcome`].
     pub async fn close(&self) {
         self.closing.send_replace(true);
-        let supervisor = self.supervisor.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let supervisor = lock(&self.supervisor).take();
         if let Some(supervisor) = supervisor {
             let _ = supervisor.await;
         }
