@@ -39,6 +39,7 @@ pub fn run(name: &str, arguments: Vec<OsString>) -> Option<u8> {
         return Some(finish(list(&mut terminal), None, &mut terminal));
     }
     let tool = find(name)?;
+    Terminal::show_warnings();
     // Java reads its arguments in the same lossy way.
     let arguments: Vec<String> =
         arguments.into_iter().map(|argument| argument.to_string_lossy().into_owned()).collect();

@@ -5,6 +5,7 @@ use std::io::{self, BufRead, BufReader, BufWriter, IsTerminal, Write};
 use std::sync::Arc;
 
 use client::transport::{Network, TcpNetwork};
+use tracing_subscriber::filter::LevelFilter;
 use world::{Clock, Disk, RealDisk, SystemClock};
 
 use crate::error::ToolError;
@@ -42,6 +43,16 @@ impl Terminal {
             network: Arc::new(TcpNetwork),
             clock: Arc::new(SystemClock::new()),
         }
+    }
+
+    /// Lets warnings of the clients through to standard error, as Kafka's `tools-log4j.properties` does. A program that
+    /// has its own logging keeps it.
+    pub fn show_warnings() {
+        let logging = tracing_subscriber::fmt()
+            .with_max_level(LevelFilter::WARN)
+            .with_ansi(io::stderr().is_terminal())
+            .with_writer(io::stderr);
+        let _ = logging.try_init();
     }
 
     /// Writes a line to standard output.

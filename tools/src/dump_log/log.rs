@@ -3,8 +3,9 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use storage::batch::ControlType;
-use storage::batch::{Batch, BatchError, EndTransactionMarker, Record, TimestampType};
+use bytes::{Buf, Bytes};
+use storage::batch::{Batch, BatchError, Batches, ControlType, EndTransactionMarker, Record, TimestampType};
+use storage::compression::{Codec, Lz4Checksum, decompress_all};
 use storage::scan::{ScanError, Scanner};
 
 use super::{Findings, Kind, Wanted, base_offset, unreadable};
@@ -31,12 +32,14 @@ pub fn dump(path: &Path, wanted: &Wanted, findings: &mut Findings, terminal: &mu
         };
         terminal.line(&batch_line(&batch, position)?)?;
         if wanted.deep {
-            for record in batch.records(UNPACKED).map_err(|error| damaged(path, position, &error))? {
+            let records = batch.records(UNPACKED).map_err(|error| damaged(path, position, &error))?;
+            let checksums = checksums(&batch).map_err(|error| damaged(path, position, &error))?;
+            for (index, record) in records.iter().enumerate() {
                 if last_offset != -1 && record.offset != last_offset + 1 {
                     findings.add(Kind::NonConsecutive, path, (last_offset, record.offset));
                 }
                 last_offset = record.offset;
-                terminal.line(&record_line(&batch, &record, wanted)?)?;
+                terminal.line(&record_line(&batch, record, checksums.get(index).copied(), wanted)?)?;
             }
         }
         valid_bytes = position + batch.header.size as u64;
@@ -99,10 +102,10 @@ fn timestamp_type(batch: &Batch) -> &'static str {
     }
 }
 
-fn record_line(batch: &Batch, record: &Record, wanted: &Wanted) -> Result<String, ToolError> {
+fn record_line(batch: &Batch, record: &Record, checksum: Option<u32>, wanted: &Wanted) -> Result<String, ToolError> {
     let mut line = String::from("|");
     if wanted.metadata {
-        metadata(&mut line, batch, record);
+        metadata(&mut line, batch, record, checksum);
     }
     if wanted.contents && !batch.header.is_control() {
         if let Some(key) = &record.key {
@@ -119,8 +122,8 @@ fn record_line(batch: &Batch, record: &Record, wanted: &Wanted) -> Result<String
     Ok(if bare { line.split_off(1) } else { line })
 }
 
-fn metadata(line: &mut String, batch: &Batch, record: &Record) {
-    let size = |bytes: &Option<bytes::Bytes>| bytes.as_ref().map_or(-1, |bytes| bytes.len() as i64);
+fn metadata(line: &mut String, batch: &Batch, record: &Record, checksum: Option<u32>) {
+    let size = |bytes: &Option<Bytes>| bytes.as_ref().map_or(-1, |bytes| bytes.len() as i64);
     let header = &batch.header;
     let _ = write!(
         line,
@@ -134,14 +137,44 @@ fn metadata(line: &mut String, batch: &Batch, record: &Record) {
     if header.magic >= 2 {
         let keys: Vec<_> = record.headers.iter().map(|header| String::from_utf8_lossy(&header.key)).collect();
         let _ = write!(line, " sequence: {} headerKeys: [{}]", record.sequence, keys.join(","));
-    } else if header.codec().is_ok_and(|codec| codec.id() == 0) {
-        // The closing brace is Kafka's slip. Messages inside a compressed one have checksums of their own, which are
-        // not kept when they are unpacked; Kafka prints them too.
-        let _ = write!(line, " isValid: {} crc: {}}}", batch.check_crc().is_ok(), header.crc);
+    } else if let Some(checksum) = checksum {
+        // The closing brace is Kafka's slip. Damage inside a compressed message would have ended the walk.
+        let valid = header.codec().is_ok_and(|codec| codec != Codec::None) || batch.check_crc().is_ok();
+        let _ = write!(line, " isValid: {valid} crc: {checksum}}}");
     }
     if header.is_control() {
         control(line, record);
     }
+}
+
+/// The checksums that messages of formats 0 and 1 have each, also inside a compressed one.
+fn checksums(batch: &Batch) -> Result<Vec<u32>, BatchError> {
+    let header = &batch.header;
+    match (header.magic, header.codec()?) {
+        (0 | 1, Codec::None) => Ok(vec![header.crc]),
+        (magic @ (0 | 1), codec) => {
+            let lz4 = if magic == 0 { Lz4Checksum::Magic0 } else { Lz4Checksum::Standard };
+            let unpacked = decompress_all(codec, wrapped(batch), lz4, UNPACKED);
+            let unpacked = unpacked
+                .map_err(|error| BatchError::BadCompression { codec: codec.name(), what: error.to_string() })?;
+            Batches::new(unpacked).map(|inner| inner.map(|inner| inner.header.crc)).collect()
+        }
+        _ => Ok(Vec::new()),
+    }
+}
+
+/// The value of a compressed message: behind offset, size, checksum, magic, attributes, the timestamp of format 1, and
+/// the key.
+fn wrapped(batch: &Batch) -> Bytes {
+    let mut rest = batch.bytes.slice(18.min(batch.bytes.len())..);
+    if batch.header.magic == 1 {
+        rest.advance(8.min(rest.len()));
+    }
+    let key = usize::try_from(rest.try_get_i32().unwrap_or(-1)).unwrap_or(0);
+    rest.advance(key.min(rest.len()));
+    let value = usize::try_from(rest.try_get_i32().unwrap_or(-1)).unwrap_or(0);
+    rest.truncate(value);
+    rest
 }
 
 fn control(line: &mut String, record: &Record) {

@@ -56,6 +56,23 @@ fn the_text_is_that_of_java() {
 }
 
 #[test]
+fn messages_of_old_formats_are_printed_with_their_own_checksums() {
+    let log = include_bytes!("../../testdata/dump-log-legacy/00000000000000000000.log");
+    let (out, err, status) = dumped(&[("log", log)], "--print-data-log");
+    // The files here have another base offset in their name.
+    let want = include_str!("../../testdata/dump-log-legacy/printed.txt");
+    let behind_the_head = |text: &str| text.lines().skip(2).map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(behind_the_head(&out), behind_the_head(want));
+    assert!(
+        err.ends_with(
+            "  400 is followed by 700\n  349 is followed by 400\n  149 is followed by 300\n  0 is followed by 100\n"
+        ),
+        "{err}"
+    );
+    assert_eq!(status, 0);
+}
+
+#[test]
 fn a_torn_end_is_counted() {
     let (out, err, status) = dumped(&[("log", &LOG[..LOG.len() - 1])], "");
     let last = include_str!("../../testdata/dump-log/shallow.txt").lines().rfind(|line| line.contains("baseOffset"));
