@@ -178,6 +178,15 @@ mod tests {
     }
 
     #[test]
+    fn every_tool_is_listed() {
+        let (mut terminal, out, _) = terminal::testing::terminal("");
+        list(&mut terminal).unwrap();
+        let text = out.take();
+        assert_eq!(text.lines().count(), TOOLS.len());
+        assert!(text.starts_with("broker-api-versions  Show which versions"), "{text}");
+    }
+
+    #[test]
     fn options_are_unique_and_described() {
         for tool in TOOLS {
             let mut names: Vec<&str> = tool.options.iter().map(|option| option.name).collect();
