@@ -34,6 +34,9 @@ fn our_tools_say_what_kafkas_say() {
     for (tool, args) in COMMANDS {
         both.agree(tool, args);
     }
+    for command in SHELL_COMMANDS {
+        shells_agree(&both, &ensemble.address(), command);
+    }
     broker.stop();
     for codec in CODECS {
         dumps_agree(&both, &broker.log_dir().join(format!("{codec}-0")));
@@ -84,6 +87,23 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ),
 ];
 
+/// What both shells are asked.
+const SHELL_COMMANDS: &[&[&str]] = &[
+    &["ls", "/"],
+    &["ls", "/brokers/topics"],
+    &["ls", "-s", "/brokers"],
+    &["ls", "-R", "/brokers/topics/lz4"],
+    &["get", "/brokers/topics/lz4"],
+    &["get", "-s", "/controller_epoch"],
+    &["stat", "/brokers/ids/1"],
+    &["get", "/missing"],
+    &["getAcl", "/brokers"],
+    &["create", "/mine", "a value"],
+    &["set", "/mine", "another"],
+    &["get", "/mine"],
+    &["delete", "/mine"],
+];
+
 /// Kafka's tools and ours, pointed at one broker.
 struct Both {
     links: TempDir,
@@ -120,6 +140,22 @@ fn ours(links: &Path, tool: &str, args: &[&str], stdin: &str) -> Output {
     let mut command = Command::new("sh");
     command.args(["-c", "input=$1; shift; exec \"$@\" < \"$input\"", "sh"]).arg(&input);
     run(command.arg(links.join(format!("{tool}.sh"))).args(args), LIMIT, "build klamm")
+}
+
+/// What one shell has changed the other undoes before it is the other's turn, so that both find the same.
+fn shells_agree(both: &Both, zookeeper: &str, command: &[&str]) {
+    let kafkas = Driver::shared().tool(V3_9, "zookeeper-shell", &[&["-server", zookeeper], command].concat());
+    let undo: Option<&[&str]> = match command {
+        ["create", path, _] => Some(&["delete", path]),
+        ["delete", path] => Some(&["create", path, "another"]),
+        _ => None,
+    };
+    if let Some(undo) = undo {
+        ours(both.links.path(), "zookeeper-shell", &[&[zookeeper], undo].concat(), "").ok();
+    }
+    let shown = ours(both.links.path(), "zookeeper-shell", &[&[zookeeper], command].concat(), "");
+    assert_same_lines(&shown.stdout, &kafkas.stdout, &format!("zookeeper-shell {command:?}"));
+    assert_eq!(shown.status, kafkas.status, "zookeeper-shell {command:?}: {shown:?}, not {kafkas:?}");
 }
 
 fn dumps_agree(both: &Both, partition: &Path) {
