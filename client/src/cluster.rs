@@ -107,7 +107,7 @@ impl Cluster {
         let bootstrap = parse_bootstrap(bootstrap_servers)?;
         let state = Mutex::default();
         let cluster = Cluster { shared: Arc::new(Shared { network, options, bootstrap, state }) };
-        cluster.refresh().await?;
+        cluster.retry("Metadata", || cluster.refresh()).await?;
         Ok(cluster)
     }
 
@@ -196,7 +196,7 @@ impl Cluster {
             let connection = self.any().await?;
             // Before version 1 an empty list meant all topics, and before 4 every request could create them.
             let response = connection.call(&request).await?;
-            self.learn(&response);
+            self.learn(&response)?;
             Ok(response)
         })
         .await
@@ -251,8 +251,7 @@ impl Cluster {
     async fn refresh(&self) -> Result<(), ClientError> {
         let response =
             self.any().await?.call(&MetadataRequest { topics: Some(Vec::new()), ..Default::default() }).await?;
-        self.learn(&response);
-        Ok(())
+        self.learn(&response)
     }
 
     async fn controller(&self) -> Result<Connection, ClientError> {
@@ -274,7 +273,14 @@ impl Cluster {
         self.state().controller = None;
     }
 
-    fn learn(&self, response: &MetadataResponse) {
+    /// A broker that has just started may know of no broker yet, not even of itself: that is no news, and worth asking
+    /// again (Java's `NetworkClient` ignores such an answer too).
+    fn learn(&self, response: &MetadataResponse) -> Result<(), ClientError> {
+        if response.brokers.is_empty() {
+            let message = Some("the broker that was asked knows of no broker yet".into());
+            let refusal = Refusal { code: ErrorCode::LeaderNotAvailable, message };
+            return Err(ClientError::Refused { api: MetadataRequest::KEY, refusal });
+        }
         let node = |broker: &wire::metadata::MetadataResponseBroker| BrokerNode {
             id: BrokerId(broker.node_id),
             host: broker.host.as_str().to_owned(),
@@ -287,6 +293,7 @@ impl Cluster {
         let bootstrap = &self.shared.bootstrap;
         let wanted: Vec<String> = state.brokers.values().map(BrokerNode::address).collect();
         state.slots.retain(|address, _| wanted.contains(address) || bootstrap.contains(address));
+        Ok(())
     }
 
     fn address_of(&self, id: BrokerId) -> Option<String> {
@@ -392,6 +399,28 @@ mod tests {
             assert_eq!(cluster.metadata(None, false).await.unwrap().brokers.len(), 1);
         }
         assert_eq!(count.load(Ordering::SeqCst), 7);
+    }
+
+    /// Seen: while the only broker came back, records in flight were given up ("broker 1 is not in the cluster's
+    /// metadata"), because its first answers named no broker.
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_without_brokers_is_no_news() {
+        let network = MemNetwork::default();
+        let count = AtomicI32::new(0);
+        let script = move |asked: &Asked| match asked.key() {
+            ApiKey::Metadata => {
+                let mut response = two_brokers(1);
+                response.brokers.truncate(if count.fetch_add(1, Ordering::SeqCst) % 3 == 2 { 1 } else { 0 });
+                Some(asked.answer(&response))
+            }
+            _ => None,
+        };
+        let address = broker(&network, "127.0.0.1:9001", script).await;
+        let cluster = Cluster::connect(Arc::new(network), &address, cluster_options()).await.unwrap();
+        let unsettled = cluster.refresh().await.unwrap_err();
+        assert!(unsettled.is_retriable(), "{unsettled}");
+        assert_eq!(cluster.brokers().len(), 1, "what was known stays known");
+        assert_eq!(cluster.metadata(None, false).await.unwrap().brokers.len(), 1);
     }
 
     #[tokio::test(start_paused = true)]
