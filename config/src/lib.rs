@@ -12,6 +12,7 @@ pub mod broker_keys;
 pub mod definition;
 pub mod describe;
 pub mod error;
+mod fuzz;
 pub mod listener;
 pub mod metadata_version;
 pub mod properties;
@@ -23,6 +24,7 @@ pub mod value;
 
 pub use broker::BrokerConfig;
 pub use error::{ConfigError, ConfigErrors};
+pub use fuzz::fuzz;
 pub use listener::{Listener, SecurityProtocol};
 pub use metadata_version::MetadataVersion;
 pub use properties::Properties;

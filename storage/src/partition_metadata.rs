@@ -65,8 +65,14 @@ pub fn decode(text: &str) -> Result<TopicId, String> {
     if id.is_zero() { Err("the topic id is zero".to_owned()) } else { Ok(id) }
 }
 
+/// Feeds arbitrary bytes to the reader; for fuzzing.
+pub fn fuzz(bytes: &[u8]) {
+    let _ = decode(&String::from_utf8_lossy(bytes));
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use world::MemDisk;
 
     use super::*;
@@ -88,5 +94,12 @@ mod tests {
         assert_eq!(read(&disk, Path::new("/")).unwrap(), None);
         write(&disk, Path::new("/"), TopicId::ONE).unwrap();
         assert_eq!(read(&disk, Path::new("/")).unwrap(), Some(TopicId::ONE));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(text in "(version: 0\n)?(topic_id: ?)?[ -~é\n]{0,30}") {
+            fuzz(text.as_bytes());
+        }
     }
 }

@@ -90,7 +90,7 @@ pub use codec::{
 };
 pub use error_code::ErrorCode;
 pub use frame::{decode_request, decode_response, encode_request, encode_response};
-pub use fuzz::fuzz_request;
+pub use fuzz::{fuzz_request, fuzz_response};
 pub use header::{RequestHeader, ResponseHeader};
 pub use records::Records;
 pub use str::{NotUtf8, Str};

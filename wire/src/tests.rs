@@ -222,6 +222,7 @@ proptest! {
         frame.extend_from_slice(&rest);
         fuzz_request(&frame);
         fuzz_request(&rest);
+        fuzz_response(&rest);
     }
 
     #[test]

@@ -17,6 +17,7 @@ pub mod controller_epoch;
 pub mod delete_topics;
 pub mod entity_name;
 pub mod feature;
+mod fuzz;
 pub mod ids;
 pub mod isr_change_notification;
 mod json;
@@ -28,6 +29,8 @@ pub mod producer_id_block;
 pub mod reassign_partitions;
 pub mod sequence_node;
 pub mod topic;
+
+pub use fuzz::fuzz;
 
 /// A znode holds what Kafka never writes there.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

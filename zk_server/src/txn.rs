@@ -184,9 +184,27 @@ impl Change {
     }
 }
 
+/// Tries bytes as a logged transaction; nothing may panic. For fuzz targets.
+pub fn fuzz(bytes: &[u8]) {
+    let _ = decode(bytes);
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn random_bytes_do_no_harm(mut bytes in prop::collection::vec(any::<u8>(), 0..100), kind in 1u8..7) {
+            fuzz(&bytes);
+            if let Some(at) = bytes.get_mut(24..29) {
+                at.copy_from_slice(&[0, 0, 0, 1, kind]);
+            }
+            fuzz(&bytes);
+        }
+    }
 
     #[test]
     fn every_change_reads_back_and_no_prefix_does() {
