@@ -16,3 +16,8 @@ compat target="klamm":
 # Time to start, memory and CPU beside a Java broker in the same run.
 bench *arguments:
     cargo bench -p benches --bench against_java -- {{arguments}}
+
+# One parser against random bytes, for so many seconds; fuzz/README.md has the set-up, `cargo fuzz list` the targets.
+fuzz target seconds="60":
+    RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none {{target}} -- \
+        -max_total_time={{seconds}} -timeout=10 -rss_limit_mb=1024
