@@ -67,12 +67,28 @@ impl BufferPool {
     }
 }
 
-/// Makes room for more of a frame of `frame_bytes`: at most doubles what has arrived.
-pub fn grow(buffer: &mut BytesMut, frame_bytes: usize) {
-    if buffer.len() == buffer.capacity() {
-        let left = frame_bytes.saturating_sub(buffer.len());
-        buffer.reserve(left.min(buffer.len().max(FIRST_BYTES)));
+/// Makes room for more of a frame of `frame_bytes`: at most doubles what has arrived. `false` if the system has no memory
+/// for it: one large request must not end the process, which is what a failed allocation does.
+pub fn grow(buffer: &mut BytesMut, frame_bytes: usize) -> bool {
+    if buffer.len() < buffer.capacity() {
+        return true;
     }
+    let left = frame_bytes.saturating_sub(buffer.len());
+    let more = left.min(buffer.len().max(FIRST_BYTES));
+    if buffer.len() + more > KEPT_BYTES && !can_allocate(2 * buffer.len() + more) {
+        return false;
+    }
+    buffer.reserve(more);
+    true
+}
+
+/// Whether the system would give so many bytes now; pages that nobody touches cost nothing. (`BytesMut` cannot ask.)
+fn can_allocate(bytes: usize) -> bool {
+    let mut probe = Vec::<u8>::new();
+    let given = probe.try_reserve_exact(bytes).is_ok();
+    // Without this the optimiser may leave out an allocation that is not used, and call it a success.
+    std::hint::black_box(&probe);
+    given
 }
 
 #[cfg(test)]
@@ -83,6 +99,15 @@ mod tests {
     fn a_claimed_length_allocates_little() {
         let pool = BufferPool::default();
         assert!(pool.take_frame(100 << 20).capacity() <= FIRST_BYTES);
+    }
+
+    #[test]
+    fn memory_that_nobody_has_is_refused() {
+        assert!(can_allocate(1 << 20));
+        assert!(!can_allocate(isize::MAX as usize));
+        let mut buffer = BytesMut::from(&[0; FIRST_BYTES][..]);
+        assert!(grow(&mut buffer, 2 * FIRST_BYTES));
+        assert!(buffer.capacity() >= 2 * FIRST_BYTES);
     }
 
     #[test]

@@ -32,6 +32,12 @@ pub enum FrameError {
         /// Bytes that were announced, with the length field; 4 while the length itself is incomplete.
         expected: usize,
     },
+    /// The machine has no memory for the rest of the request.
+    #[error("no memory for a request of {bytes} bytes")]
+    Memory {
+        /// Bytes that were announced.
+        bytes: usize,
+    },
     /// The stream failed.
     #[error("reading failed: {0}")]
     Read(#[from] io::Error),
@@ -128,7 +134,9 @@ impl FrameReader {
         frame.extend_from_slice(&self.own[4..]);
         self.own.clear();
         while frame.len() < frame_bytes {
-            grow(&mut frame, frame_bytes);
+            if !grow(&mut frame, frame_bytes) {
+                return Err(FrameError::Memory { bytes: frame_bytes });
+            }
             let left = frame_bytes - frame.len();
             if stream.read_buf(&mut (&mut frame).limit(left)).await? == 0 {
                 return Err(FrameError::Cut { arrived: 4 + frame.len(), expected: 4 + frame_bytes });
