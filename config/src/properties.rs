@@ -52,7 +52,7 @@ impl Properties {
     /// Reads the bytes of a file in Java's format (Latin-1 with `\u` escapes). `name` is used in errors.
     pub fn parse(bytes: &[u8], name: &str) -> Result<Properties, ConfigError> {
         let mut properties = Properties::default();
-        for line in PropertiesIter::new(bytes) {
+        for line in PropertiesIter::new(in_ascii(bytes).as_slice()) {
             let line = line.map_err(|error| ConfigError::Syntax {
                 origin: error.line_number().map_or(name.to_owned(), |line| format!("{name}, line {line}")),
                 reason: error.to_string(),
@@ -107,6 +107,22 @@ impl Properties {
     }
 }
 
+/// The same file with `\u` escapes for all that is not ASCII. Java reads Latin-1; the parser below would read windows-1252
+/// and take a byte order mark for one.
+fn in_ascii(bytes: &[u8]) -> Vec<u8> {
+    let mut ascii = Vec::with_capacity(bytes.len());
+    let mut escaping = false;
+    for byte in bytes {
+        match byte.is_ascii() {
+            true => ascii.push(*byte),
+            // A backslash that means nothing before this letter begins its escape.
+            false => ascii.extend_from_slice(format!("{}u{byte:04x}", if escaping { "" } else { "\\" }).as_bytes()),
+        }
+        escaping = *byte == b'\\' && !escaping;
+    }
+    ascii
+}
+
 impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Properties {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(pairs: I) -> Properties {
         let mut properties = Properties::default();
@@ -135,6 +151,22 @@ mod tests {
     fn a_broken_escape_names_its_line() {
         let error = Properties::parse(b"a=1\nb=\\u12\n", "x.properties").unwrap_err();
         assert!(error.to_string().starts_with("x.properties, line 2: "), "{error}");
+    }
+
+    /// Found by fuzzing: a file that began like a byte order mark and ended there made the decoder panic. And bytes from
+    /// 0x80 to 0x9f were read as windows-1252. Java knows neither: every byte is one letter.
+    #[test]
+    fn bytes_beyond_ascii_are_latin_1() {
+        for (bytes, key, value) in [
+            (&b"\xff"[..], "\u{ff}", ""),
+            (b"\xff\xfea=1", "\u{ff}\u{fe}a", "1"),
+            (b"\xef\xbb\xbfa=1", "\u{ef}\u{bb}\u{bf}a", "1"),
+            (b"a=\x80\xe9", "a", "\u{80}\u{e9}"),
+            (b"a=\\\xe9\\\\\xe9", "a", "\u{e9}\\\u{e9}"),
+        ] {
+            let properties = Properties::parse(bytes, "f").unwrap();
+            assert_eq!(properties.iter().collect::<Vec<_>>(), [(key, value)], "{bytes:?}");
+        }
     }
 
     #[test]
