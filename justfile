@@ -19,5 +19,5 @@ bench *arguments:
 
 # One parser against random bytes, for so many seconds; fuzz/README.md has the set-up, `cargo fuzz list` the targets.
 fuzz target seconds="60":
-    RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none {{target}} -- \
+    RUSTC_BOOTSTRAP=1 cargo fuzz run --dev --sanitizer none {{target}} -- \
         -max_total_time={{seconds}} -timeout=10 -rss_limit_mb=1024
