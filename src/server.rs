@@ -20,7 +20,7 @@ use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 use world::{Clock, Disk, RealDisk, SystemClock};
 use zk_paths::broker_registration::{BrokerRegistration, Endpoint, RegistrationFormat, SecurityProtocol};
-use zk_paths::ids::{BrokerEpoch, BrokerId};
+use zk_paths::ids::BrokerId;
 
 use crate::assembly::{self, Parts};
 use crate::broker::Broker;
@@ -30,7 +30,7 @@ use crate::net::connection::Shared;
 use crate::net::connection_quota::{ConnectionLimits, ConnectionQuota};
 use crate::net::frame::RequestMemory;
 use crate::net::listener;
-use crate::zk::registration::{self, Registrar, RegistrationError};
+use crate::zk::registration::{self, Registrar};
 use crate::zk::{How, Zk, ZkEvent, ZkSession, ZkSettings};
 use crate::{identity, open_files, replica};
 
@@ -40,8 +40,6 @@ const MAX_PROPERTIES: u64 = 1 << 20;
 const DRAIN: Duration = Duration::from_secs(5);
 /// Threads for blocking file work that do not depend on the configuration.
 const OWN_BLOCKING_THREADS: usize = 8;
-/// Pause between attempts to register while an earlier life of this broker is still registered.
-const REGISTRATION_PAUSE: Duration = Duration::from_millis(200);
 
 /// The machine, as the broker sees it: a simulation brings another.
 #[derive(Debug, Clone)]
@@ -158,7 +156,11 @@ impl Server {
         let registrar = Arc::new(Registrar::new(zk.clone(), broker.id));
         let registration = Registration { endpoints, config: config.clone(), clock: world.clock.clone() };
         let events = zk.subscribe();
-        let epoch = register_patiently(&registrar, &registration, config.zookeeper.session_timeout).await?;
+        // ZooKeeper ends a session up to two ticks after its timeout (it rounds the deadline up and looks once a tick), and no
+        // session lasts less than two ticks: twice the timeout is enough.
+        let patience = config.zookeeper.session_timeout * 2 + Duration::from_secs(1);
+        let epoch = registrar.register_patiently(|| registration.now(), registration.format(), patience).await;
+        let epoch = epoch.map_err(StartError::of)?;
         broker.replicas.registered(epoch);
         registered.send_replace(true);
 
@@ -400,33 +402,6 @@ impl Registration {
         match self.config.replication.protocol_version.has_feature_versioning() {
             true => RegistrationFormat::V5,
             false => RegistrationFormat::V4,
-        }
-    }
-}
-
-/// Registers. After a crash the registration of this broker's earlier life stays until its session ends; Kafka gives up
-/// then, we wait for it, once for as long as a session may last. ZooKeeper ends one up to two ticks after its timeout
-/// (it rounds the deadline up and looks once a tick), and no session lasts less than two ticks: twice the timeout is
-/// enough.
-async fn register_patiently(
-    registrar: &Registrar,
-    registration: &Registration,
-    session_timeout: Duration,
-) -> Result<BrokerEpoch, StartError> {
-    let patience = session_timeout * 2 + Duration::from_secs(1);
-    let deadline = tokio::time::Instant::now() + patience;
-    let mut told = false;
-    loop {
-        match registrar.register(&registration.now(), registration.format()).await {
-            Ok(epoch) => return Ok(epoch),
-            Err(error @ RegistrationError::IdTaken { .. }) if tokio::time::Instant::now() < deadline => {
-                if !told {
-                    warn!("waiting up to {} s for that session to end: {error}", patience.as_secs());
-                }
-                told = true;
-                tokio::time::sleep(REGISTRATION_PAUSE).await;
-            }
-            Err(error) => return Err(StartError::of(error)),
         }
     }
 }

@@ -9,18 +9,23 @@ pub mod document;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use bytes::Bytes;
 use thiserror::Error;
+use tokio::time::{Instant, sleep};
 use zk_paths::broker_registration::{self, BrokerRegistration, Endpoint, RegistrationFormat};
 use zk_paths::ids::{BrokerEpoch, BrokerId, ZkVersion};
 use zk_paths::{MalformedZnode, broker_ids, broker_sequence_id, cluster_id, persistent_paths};
 
-use super::{CreateMode, MultiError, Op, OpResult, SessionId, Stat, Zk, ZkError, parent};
+use super::{CreateMode, MultiError, Op, OpResult, SessionId, Stat, Zk, ZkError, ZkEvent, parent};
 use crate::locks::lock;
 
 /// How many of our earlier sessions are remembered. One would do unless several expire before a registration succeeds.
 const OWN_SESSIONS: usize = 8;
+
+/// Pause between attempts to register while an earlier life of this broker is still registered.
+const ATTEMPT_PAUSE: Duration = Duration::from_millis(200);
 
 /// Why a broker cannot take its place.
 #[derive(Debug, Error)]
@@ -74,6 +79,39 @@ impl Registrar {
     /// For the broker of this id.
     pub fn new(zk: Arc<dyn Zk>, broker_id: BrokerId) -> Registrar {
         Registrar { zk, broker_id, own_sessions: Mutex::default() }
+    }
+
+    /// Registers at a start. After a crash the registration of this broker's earlier life stays until its session ends;
+    /// Kafka gives up then, we wait for `patience`. A ZooKeeper that was away meanwhile gives every session its whole time
+    /// again, and so do we.
+    pub async fn register_patiently(
+        &self,
+        registration: impl Fn() -> BrokerRegistration,
+        format: RegistrationFormat,
+        patience: Duration,
+    ) -> Result<BrokerEpoch, RegistrationError> {
+        let mut events = self.zk.subscribe();
+        let mut deadline = Instant::now() + patience;
+        let mut told = false;
+        loop {
+            let error = match self.register(&registration(), format).await {
+                Err(error @ RegistrationError::IdTaken { .. }) => error,
+                settled => return settled,
+            };
+            while let Some(event) = events.try_next() {
+                if matches!(event, ZkEvent::SessionEstablished { .. }) {
+                    deadline = Instant::now() + patience;
+                }
+            }
+            if Instant::now() >= deadline {
+                return Err(error);
+            }
+            if !told {
+                tracing::warn!("waiting up to {} s for that session to end: {error}", patience.as_secs());
+            }
+            told = true;
+            sleep(ATTEMPT_PAUSE).await;
+        }
     }
 
     /// Creates the ephemeral `/brokers/ids/<id>` and answers its broker epoch. Called again in the same session it answers

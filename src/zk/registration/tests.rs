@@ -132,3 +132,31 @@ async fn the_top_level_paths_hold_null_data() {
     create_top_level_paths(&*zk).await.unwrap();
     assert_eq!(server.data("/latest_producer_id_block"), Some(Some(Bytes::from_static(b"taken"))));
 }
+
+/// Seen: ZooKeeper restarted while a broker waited for the session of its earlier life, which thereby got its whole time
+/// again; the broker gave up in the meantime.
+#[tokio::test(start_paused = true)]
+async fn an_earlier_life_is_waited_for_and_time_without_zookeeper_does_not_count() {
+    const PATIENCE: Duration = Duration::from_secs(13);
+    for (away, earlier_ends_at, comes) in [(false, 10, true), (false, 15, false), (true, 15, true)] {
+        let (server, earlier) = cluster().await;
+        register(&Registrar::new(earlier.clone(), BrokerId(1))).await.unwrap();
+        let zk = server.session();
+        let registrar = Registrar::new(zk.clone(), BrokerId(1));
+        let waiting = registrar.register_patiently(|| registration(1), RegistrationFormat::V5, PATIENCE);
+        let (registered, ()) = tokio::join!(waiting, async {
+            if away {
+                sleep(Duration::from_secs(2)).await;
+                zk.disconnect();
+                sleep(Duration::from_secs(3)).await;
+                zk.reconnect();
+                sleep(Duration::from_secs(earlier_ends_at - 5)).await;
+            } else {
+                sleep(Duration::from_secs(earlier_ends_at)).await;
+            }
+            earlier.expire();
+        });
+        let refused = matches!(registered, Err(RegistrationError::IdTaken { .. }));
+        assert_eq!((registered.is_ok(), refused), (comes, !comes), "{away} {earlier_ends_at}: {registered:?}");
+    }
+}
