@@ -18,7 +18,7 @@ while read -r line; do
         -*) groups="${groups%% "$group" *} ${groups#* "$group" }" ;;
     esac
 done
-for group in $groups; do kill -9 -- "-$group"; done 2>/dev/null
+for group in $groups; do kill -9 "-$group"; done 2>/dev/null
 "#;
 
 /// The shell with its pipe. Held, never waited for: it outlives us by design.
@@ -41,9 +41,37 @@ fn tell(sign: char, pid: u32) {
 }
 
 fn start() -> Mutex<(Child, ChildStdin)> {
+    Mutex::new(spawn())
+}
+
+fn spawn() -> (Child, ChildStdin) {
     let mut shell = Command::new("sh");
     shell.args(["-c", SCRIPT]).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
     let mut child = shell.spawn().unwrap_or_else(|e| panic!("start sh: {e}"));
     let pipe = child.stdin.take().unwrap_or_else(|| panic!("the reaper's pipe"));
-    Mutex::new((child, pipe))
+    (child, pipe)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::ExitStatusExt;
+
+    use super::*;
+
+    #[test]
+    fn the_shell_kills_what_is_left_and_nothing_else() {
+        let sleeper = || Command::new("sleep").arg("600").process_group(0).spawn().unwrap();
+        let [mut left, mut forgotten, mut also_left] = [sleeper(), sleeper(), sleeper()];
+        let (mut shell, mut pipe) = spawn();
+        for (sign, child) in [('+', &left), ('+', &forgotten), ('+', &also_left), ('-', &forgotten)] {
+            writeln!(pipe, "{sign}{}", child.id()).unwrap();
+        }
+        drop(pipe);
+        shell.wait().unwrap();
+        assert_eq!(left.wait().unwrap().signal(), Some(9));
+        assert_eq!(also_left.wait().unwrap().signal(), Some(9));
+        assert!(forgotten.try_wait().unwrap().is_none());
+        forgotten.kill().unwrap();
+        forgotten.wait().unwrap();
+    }
 }
