@@ -5,7 +5,7 @@
 //! before anything is registered, but requests are read only once the broker is registered and its logs are loaded.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
+use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::num::NonZero;
 use std::path::Path;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 use world::{Clock, Disk, RealDisk, SystemClock};
-use zk_paths::broker_registration::{BrokerRegistration, Endpoint, RegistrationFormat, SecurityProtocol};
+use zk_paths::broker_registration::{BrokerRegistration, Endpoint};
 use zk_paths::ids::BrokerId;
 
 use crate::assembly::{self, Parts};
@@ -30,8 +30,8 @@ use crate::net::connection::Shared;
 use crate::net::connection_quota::{ConnectionLimits, ConnectionQuota};
 use crate::net::frame::RequestMemory;
 use crate::net::listener;
-use crate::zk::registration::{self, Registrar};
-use crate::zk::{How, Zk, ZkEvent, ZkSession, ZkSettings};
+use crate::zk::registration::{self, Registrar, document};
+use crate::zk::{Ensemble, How, RealEnsemble, Zk, ZkEvent};
 use crate::{identity, open_files, replica};
 
 /// Largest server.properties that is read, bytes.
@@ -50,12 +50,33 @@ pub struct World {
     pub disk: Arc<dyn Disk>,
     /// Streams.
     pub network: Arc<dyn Network>,
+    /// ZooKeeper.
+    pub ensemble: Arc<dyn Ensemble>,
+}
+
+/// What a broker writes into its registration, each time anew.
+#[derive(Debug)]
+struct Registration {
+    endpoints: Vec<Endpoint>,
+    config: Arc<BrokerConfig>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Registration {
+    fn now(&self) -> BrokerRegistration {
+        document::document(&self.config, self.endpoints.clone(), self.clock.now_ms())
+    }
 }
 
 impl World {
     /// This machine.
     pub fn real() -> World {
-        World { clock: Arc::new(SystemClock::new()), disk: Arc::new(RealDisk), network: Arc::new(TcpNetwork) }
+        World {
+            clock: Arc::new(SystemClock::new()),
+            disk: Arc::new(RealDisk),
+            network: Arc::new(TcpNetwork),
+            ensemble: Arc::new(RealEnsemble),
+        }
     }
 }
 
@@ -81,7 +102,7 @@ impl StartError {
 #[derive(Debug)]
 pub struct Server {
     broker: Arc<Broker>,
-    session: Arc<ZkSession>,
+    session: Arc<dyn Zk>,
     stopping: watch::Sender<bool>,
     failed: watch::Receiver<Option<String>>,
     listeners: JoinSet<()>,
@@ -103,11 +124,10 @@ impl Server {
     ) -> Result<Server, StartError> {
         check_supported(&config)?;
         let config = Arc::new(config);
-        let settings = ZkSettings::from_config(&config.zookeeper).map_err(StartError::of)?;
         let too_early = || StartError("asked to stop before the start was complete".into());
         tokio::pin!(cancelled);
         let session = tokio::select! {
-            session = ZkSession::connect(settings) => session.map_err(StartError::of)?,
+            session = world.ensemble.connect(&config.zookeeper) => session.map_err(StartError)?,
             () = &mut cancelled => return Err(too_early()),
         };
         let started = tokio::select! {
@@ -120,12 +140,7 @@ impl Server {
         started
     }
 
-    async fn on_session(
-        config: Arc<BrokerConfig>,
-        world: World,
-        session: Arc<ZkSession>,
-    ) -> Result<Server, StartError> {
-        let zk: Arc<dyn Zk> = session.clone();
+    async fn on_session(config: Arc<BrokerConfig>, world: World, zk: Arc<dyn Zk>) -> Result<Server, StartError> {
         registration::create_top_level_paths(zk.as_ref()).await.map_err(StartError::of)?;
         let identity = identity::establish(zk.as_ref(), world.disk.as_ref(), &config.identity, &config.logs.dirs).await;
         let identity = identity.map_err(StartError::of)?;
@@ -134,7 +149,8 @@ impl Server {
         warn_of_dynamic_settings(zk.as_ref()).await?;
 
         let bound = bind(&config, &world).await?;
-        let endpoints = endpoints(&config, &bound);
+        let port = |name: &str| bound.iter().find(|(own, _)| own.name == name).map(|(_, it)| it.local_addr().port());
+        let endpoints = document::endpoints(&config, port);
         registration::check_endpoint_clash(zk.as_ref(), identity.broker_id, &endpoints)
             .await
             .map_err(StartError::of)?;
@@ -159,7 +175,7 @@ impl Server {
         // ZooKeeper ends a session up to two ticks after its timeout (it rounds the deadline up and looks once a tick), and no
         // session lasts less than two ticks: twice the timeout is enough.
         let patience = config.zookeeper.session_timeout * 2 + Duration::from_secs(1);
-        let epoch = registrar.register_patiently(|| registration.now(), registration.format(), patience).await;
+        let epoch = registrar.register_patiently(|| registration.now(), document::format(&config), patience).await;
         let epoch = epoch.map_err(StartError::of)?;
         broker.replicas.registered(epoch);
         registered.send_replace(true);
@@ -171,7 +187,7 @@ impl Server {
         background.spawn(follow_topic_configs(broker.clone()));
         background.spawn(replica::failed_dirs::announce(zk, broker.id, dirs_failed));
         info!("broker {} serves", broker.id);
-        Ok(Server { broker, session, stopping, failed, listeners, background })
+        Ok(Server { session: broker.zk.clone(), broker, stopping, failed, listeners, background })
     }
 
     /// The running broker.
@@ -353,59 +369,6 @@ fn address(listener: &Listener) -> io::Result<SocketAddr> {
     }
 }
 
-/// What is advertised: an empty host is this machine's name, port 0 the port that was really bound.
-fn endpoints(config: &BrokerConfig, bound: &Bound) -> Vec<Endpoint> {
-    let advertised = config.network.advertised_listeners.iter().map(|listener| {
-        let port = match listener.port {
-            0 => bound.iter().find(|(own, _)| own.name == listener.name).map_or(0, |(_, it)| it.local_addr().port()),
-            port => port,
-        };
-        Endpoint {
-            listener_name: listener.name.clone(),
-            security_protocol: SecurityProtocol::Plaintext,
-            host: listener.host.clone().unwrap_or_else(machine_name),
-            port: i32::from(port),
-        }
-    });
-    advertised.collect()
-}
-
-fn machine_name() -> String {
-    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    // A name that nobody can resolve helps no client: then the address of the loopback is at least right on this machine.
-    match (name.as_str(), 0).to_socket_addrs() {
-        Ok(_) => name,
-        Err(_) => IpAddr::V4(Ipv4Addr::LOCALHOST).to_string(),
-    }
-}
-
-/// What is written into the registration, each time anew.
-#[derive(Debug)]
-struct Registration {
-    endpoints: Vec<Endpoint>,
-    config: Arc<BrokerConfig>,
-    clock: Arc<dyn Clock>,
-}
-
-impl Registration {
-    fn now(&self) -> BrokerRegistration {
-        BrokerRegistration {
-            endpoints: self.endpoints.clone(),
-            rack: self.config.identity.rack.clone(),
-            features: Default::default(),
-            jmx_port: std::env::var("JMX_PORT").ok().and_then(|port| port.parse().ok()).unwrap_or(-1),
-            timestamp_ms: self.clock.now_ms(),
-        }
-    }
-
-    fn format(&self) -> RegistrationFormat {
-        match self.config.replication.protocol_version.has_feature_versioning() {
-            true => RegistrationFormat::V5,
-            false => RegistrationFormat::V4,
-        }
-    }
-}
-
 fn serve(
     config: &BrokerConfig,
     bound: Bound,
@@ -462,7 +425,7 @@ async fn follow_session(
                 registered.send_replace(false);
             }
             ZkEvent::SessionEstablished { how: How::New, session } => {
-                match registrar.register(&registration.now(), registration.format()).await {
+                match registrar.register(&registration.now(), document::format(&registration.config)).await {
                     Ok(epoch) => {
                         broker.replicas.registered(epoch);
                         registered.send_replace(true);

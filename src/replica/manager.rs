@@ -132,8 +132,11 @@ impl ReplicaManager {
             assignments.iter().filter(|one| one.is_new).map(|one| one.name.topic.clone()).collect();
         for topic in topics {
             // The settings of a new topic were written before it; their announcement may still be on its way, or there is none.
-            if let Err(error) = broker.topic_configs.refresh(broker.zk.as_ref(), &topic).await {
-                warn!(%topic, "the settings known so far are used: {error}");
+            match broker.topic_configs.refresh(broker.zk.as_ref(), &topic).await {
+                // Of a topic that grows, other partitions are here already: the announcement finds nothing new any more.
+                Ok(true) => broker.topic_config_changed(&topic, &broker.topic_configs.of(&topic)),
+                Ok(false) => {}
+                Err(error) => warn!(%topic, "the settings known so far are used: {error}"),
             }
         }
         let broker = broker.clone();

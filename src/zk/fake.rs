@@ -16,8 +16,8 @@ use zk_paths::ids::ZkVersion;
 
 use super::events::EventHub;
 use super::{
-    Change, CreateMode, EventReceiver, How, MultiError, Node, Op, OpResult, SessionId, Stat, Watch, Zk, ZkError,
-    ZkEvent, parent,
+    Change, CreateMode, Ensemble, EventReceiver, How, MultiError, Node, Op, OpResult, SessionId, Stat, Watch, Zk,
+    ZkError, ZkEvent, parent,
 };
 use crate::locks::lock;
 
@@ -132,6 +132,13 @@ impl FakeZooKeeper {
             let _ = server.apply(SessionId(0), &set, &mut fired);
         }
         server.deliver(&fired);
+    }
+}
+
+#[async_trait]
+impl Ensemble for FakeZooKeeper {
+    async fn connect(&self, _settings: &config::broker::ZooKeeper) -> Result<Arc<dyn Zk>, String> {
+        Ok(self.session())
     }
 }
 
@@ -252,6 +259,15 @@ impl fmt::Debug for FakeSession {
 
 #[async_trait]
 impl Zk for FakeSession {
+    async fn close(&self) {
+        let session = lock(&self.client).session;
+        let mut server = lock(&self.server);
+        let fired = server.remove_ephemerals_of(session);
+        server.deliver(&fired);
+        drop(server);
+        self.hub.close();
+    }
+
     async fn get(&self, path: &str) -> Result<Node, ZkError> {
         self.connected(path).await?;
         lock(&self.server).node(path)

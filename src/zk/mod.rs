@@ -32,6 +32,7 @@ mod supervisor;
 mod watches;
 
 use std::fmt;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -76,6 +77,30 @@ pub trait Zk: Send + Sync + fmt::Debug {
     fn subscribe(&self) -> EventReceiver;
     /// The session in use; changes only with [`ZkEvent::Expired`]. 0 before the first session.
     fn session_id(&self) -> SessionId;
+    /// Ends the session, which removes its ephemeral nodes, and waits for that. Everything after it fails.
+    async fn close(&self);
+}
+
+/// Where sessions come from: a real ensemble, or in a simulation a fake one.
+#[async_trait]
+pub trait Ensemble: Send + Sync + fmt::Debug {
+    /// Opens a session as `zookeeper.*` says. The error is a sentence for the operator.
+    async fn connect(&self, settings: &config::broker::ZooKeeper) -> Result<Arc<dyn Zk>, String>;
+}
+
+/// The ensemble that `zookeeper.connect` names.
+#[derive(Debug, Clone, Copy)]
+pub struct RealEnsemble;
+
+#[async_trait]
+impl Ensemble for RealEnsemble {
+    async fn connect(&self, settings: &config::broker::ZooKeeper) -> Result<Arc<dyn Zk>, String> {
+        let settings = ZkSettings::from_config(settings).map_err(|error| error.to_string())?;
+        match ZkSession::connect(settings).await {
+            Ok(session) => Ok(session),
+            Err(error) => Err(error.to_string()),
+        }
+    }
 }
 
 /// What a watch covers. A node need not exist to be watched, except where said.

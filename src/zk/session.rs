@@ -205,6 +205,10 @@ impl Drop for ZkSession {
 
 #[async_trait]
 impl Zk for ZkSession {
+    async fn close(&self) {
+        ZkSession::close(self).await;
+    }
+
     async fn get(&self, path: &str) -> Result<Node, ZkError> {
         self.read(op_code::GET_DATA, path).await?.node().map_err(|error| malformed(path, error))
     }

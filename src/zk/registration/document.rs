@@ -2,6 +2,7 @@
 //! (`KafkaServer.createBrokerInfo`).
 
 use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, ToSocketAddrs};
 
 use config::{BrokerConfig, Listener};
 use zk_paths::broker_registration::{BrokerRegistration, Endpoint, RegistrationFormat, SecurityProtocol};
@@ -53,10 +54,15 @@ fn security_protocol(protocol: config::SecurityProtocol) -> SecurityProtocol {
     }
 }
 
-/// The machine's own name. Java would also ask the resolver for a fully qualified one; whoever needs that configures
+/// The machine's own name; its loopback address when nobody can resolve that name, which is at least right on this
+/// machine. Java would also ask the resolver for a fully qualified one; whoever needs that configures
 /// `advertised.listeners`.
 fn machine_name() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
+    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    match (name.as_str(), 0).to_socket_addrs() {
+        Ok(_) => name,
+        Err(_) => Ipv4Addr::LOCALHOST.to_string(),
+    }
 }
 
 #[cfg(test)]
