@@ -1,10 +1,11 @@
 //! Puts a broker together: logs, partitions, caches, coordinator, controller. The order of construction follows who needs
 //! whom; nothing is decided here.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 
 use config::BrokerConfig;
+use storage::StorageError;
 use storage::log_manager::{LogManager, LogManagerConfig};
 use tokio::sync::watch;
 use tracing::{error, info};
@@ -52,7 +53,8 @@ pub async fn assemble(parts: Parts) -> Result<Arc<Broker>, StartError> {
     let Parts { config, world, zk, identity, failure, failed_dirs, registered } = parts;
     let topic_configs = Arc::new(TopicConfigs::default());
     topic_configs.load(zk.as_ref()).await.map_err(StartError::of)?;
-    let logs = Arc::new(load_logs(&config, &world, &topic_configs, failure, failed_dirs).await?);
+    let logs =
+        Arc::new(load_logs(&config, &world, &topic_configs, failure, failed_dirs, identity.failed_log_dirs).await?);
     let me = identity.broker_id;
     let replicas = Arc::new(ReplicaManager::new(me, logs, config.topic_defaults.clone()));
     let offsets = OffsetsOnReplicas::new(replicas.clone(), &config.offsets);
@@ -99,6 +101,7 @@ async fn load_logs(
     topic_configs: &Arc<TopicConfigs>,
     failure: watch::Sender<Option<String>>,
     failed_dirs: watch::Sender<usize>,
+    failed_already: Vec<(PathBuf, StorageError)>,
 ) -> Result<LogManager, StartError> {
     let dirs = config.logs.dirs.len();
     let listener = move |path: &Path, reason: &str| {
@@ -113,6 +116,7 @@ async fn load_logs(
         recovery_threads_per_dir: config.logs.recovery_threads_per_dir,
         producer_id_expiration: config.transactions.producer_id_expiration,
         failure_listener: Some(Arc::new(listener)),
+        failed_dirs: failed_already.into_iter().map(|(dir, fault)| (dir, fault.to_string())).collect(),
     };
     let (disk, clock) = (world.disk.clone(), world.clock.clone());
     let (config, topic_configs) = (config.clone(), topic_configs.clone());

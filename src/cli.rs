@@ -88,7 +88,7 @@ fn script(command: &str, arguments: Vec<OsString>) -> ExitCode {
 fn own(arguments: Vec<OsString>) -> ExitCode {
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
-        Err(error) => error.exit(),
+        Err(error) => return usage(&error),
     };
     match cli.command {
         Command::Tool(mut arguments) => {
@@ -100,6 +100,13 @@ fn own(arguments: Vec<OsString>) -> ExitCode {
         Command::Quickstart(arguments) => daemon(|| quickstart::run(arguments)),
         Command::Zookeeper(arguments) => daemon(|| quickstart::run_zookeeper(arguments)),
     }
+}
+
+/// Prints help, the version or what is wrong with the command line. Kafka's scripts end with 1 then, clap would with 2.
+fn usage(error: &clap::Error) -> ExitCode {
+    // When not even this can be printed there is nobody to tell.
+    let _ = error.print();
+    if error.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
 fn daemon(run: impl FnOnce() -> Result<(), String>) -> ExitCode {

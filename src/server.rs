@@ -273,6 +273,8 @@ pub(crate) fn runtime(config: Option<&BrokerConfig>) -> Result<Runtime, String> 
 pub(crate) struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    /// Taken over so that a file at the process's size limit is an error of its directory and not the end of the process.
+    _file_size: Signal,
 }
 
 impl Signals {
@@ -282,6 +284,7 @@ impl Signals {
         Ok(Signals {
             terminate: signal(SignalKind::terminate()).map_err(cannot)?,
             interrupt: signal(SignalKind::interrupt()).map_err(cannot)?,
+            _file_size: signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw())).map_err(cannot)?,
         })
     }
 

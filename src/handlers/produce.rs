@@ -16,6 +16,7 @@ use wire::produce::{
     TopicProduceResponse,
 };
 use wire::{ErrorCode, ProduceRequest, ProduceResponse, Records};
+use tracing::{debug, info};
 use zk_paths::ids::Offset;
 
 use super::Context;
@@ -76,6 +77,7 @@ fn append(broker: &Arc<Broker>, context: &Context<'_>, request: ProduceRequest) 
                     accepted(index, &appended)
                 }
                 Err(refused) => {
+                    tell(context, &topic.name, index, request.acks, &refused);
                     let mut answer = rejected(index, refused);
                     name_leader(broker, context, &topic.name, &mut answer, &mut response.node_endpoints);
                     answer
@@ -108,6 +110,21 @@ fn append_one(
     check_format(&records, context.api_version)?;
     let appended = partition.append_as_leader(records, acks == ACKS_ALL)?;
     Ok((partition, appended))
+}
+
+/// One line about a batch that its producer should not have sent. Errors that clients run into on their way to the leader
+/// are none, and with acks=0 the closed connection is logged with the same words.
+fn tell(context: &Context<'_>, topic: &str, index: i32, acks: i16, refused: &AppendRefused) {
+    let peer = context.origin.peer;
+    let text = refused.message.as_deref().unwrap_or_default();
+    match refused.error {
+        _ if acks == 0 => {}
+        ErrorCode::NotLeaderOrFollower
+        | ErrorCode::UnknownTopicOrPartition
+        | ErrorCode::NotEnoughReplicas
+        | ErrorCode::KafkaStorageError => debug!(%peer, "produce to {topic}-{index}: {}", refused.error.name()),
+        error => info!(%peer, "produce to {topic}-{index} refused with {}: {text}", error.name()),
+    }
 }
 
 /// What the version demands of a partition's records before anything else is looked at (`ProduceRequest.validateRecords`).

@@ -10,7 +10,7 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use storage::compression::Codec;
 use storage::{AppendOrigin, Log, TimestampOffset, TopicCompression};
-use tracing::{error, warn};
+use tracing::error;
 use wire::ErrorCode;
 use zk_paths::ids::{BrokerId, LeaderEpoch, Offset, TopicId, TopicPartition, ZkVersion};
 
@@ -289,9 +289,8 @@ impl Partition {
         }
         let info = self.log.append_as_leader(records, role.leader_epoch, origin).map_err(|error| {
             let refused = error_mapping::append_refused(&error);
-            match refused.error {
-                ErrorCode::KafkaStorageError => error!(partition = %self.name, "append failed: {error}"),
-                _ => warn!(partition = %self.name, "append refused: {error}"),
+            if refused.error == ErrorCode::KafkaStorageError {
+                error!(partition = %self.name, "append failed: {error}");
             }
             refused
         })?;

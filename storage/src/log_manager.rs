@@ -47,6 +47,8 @@ pub struct LogManagerConfig {
     pub producer_id_expiration: Duration,
     /// Told when a directory goes offline.
     pub failure_listener: Option<FailureListener>,
+    /// Directories that have failed already, with the reason: they are not touched.
+    pub failed_dirs: Vec<(PathBuf, String)>,
 }
 
 /// Why the logs could not be loaded at all.
@@ -120,7 +122,11 @@ impl LogManager {
     ) -> Result<LogManager, StartError> {
         let mut dirs = Vec::new();
         for path in &config.log_dirs {
-            dirs.push(open_dir(&*disk, path, config.failure_listener.clone())?);
+            let failed = config.failed_dirs.iter().find(|(failed, _)| failed == path);
+            dirs.push(match failed {
+                Some((_, reason)) => failed_dir(path, config.failure_listener.clone(), reason),
+                None => open_dir(&*disk, path, config.failure_listener.clone())?,
+            });
         }
         let manager = LogManager {
             disk,
@@ -519,6 +525,13 @@ impl Checkpoints {
         let at = |table: &OffsetTable| table.get(partition).copied().unwrap_or(Offset::ZERO);
         LoadHints { clean_shutdown, recovery_point: at(&self.recovery_points), log_start_offset: at(&self.log_starts) }
     }
+}
+
+/// A log directory that is offline from the start.
+fn failed_dir(path: &Path, listener: Option<FailureListener>, reason: &str) -> LogDir {
+    let health = Arc::new(DirHealth::new(path.to_owned(), listener));
+    health.fail(reason);
+    LogDir { health, _lock: None, clean_shutdown: false }
 }
 
 /// Makes, locks and looks at one log directory. A disk error takes it offline; somebody else's lock stops the start.

@@ -16,10 +16,28 @@ fn try_load(disk: &MemDisk, dirs: &[&str]) -> Result<LogManager, StartError> {
         log_dirs: dirs.iter().map(PathBuf::from).collect(),
         recovery_threads_per_dir: 2,
         producer_id_expiration: Duration::from_secs(1000),
+        failed_dirs: Vec::new(),
         failure_listener: None,
     };
     let clock = Arc::new(ManualClock::new(1_000_000));
     LogManager::load(config, Arc::new(disk.clone()), clock, &|_| LogConfig::default())
+}
+
+#[test]
+fn a_directory_that_failed_before_the_start_is_not_touched() {
+    let disk = MemDisk::new();
+    let config = LogManagerConfig {
+        log_dirs: DIRS.iter().map(PathBuf::from).collect(),
+        recovery_threads_per_dir: 1,
+        producer_id_expiration: Duration::from_secs(1000),
+        failed_dirs: vec![(PathBuf::from(DIRS[1]), "cannot read meta.properties".into())],
+        failure_listener: None,
+    };
+    let clock = Arc::new(ManualClock::new(1_000_000));
+    let manager = LogManager::load(config, Arc::new(disk.clone()), clock, &|_| LogConfig::default()).unwrap();
+    assert_eq!(manager.live_dirs(), [PathBuf::from(DIRS[0])]);
+    assert!(!disk.exists(Path::new(DIRS[1])).unwrap());
+    assert_eq!(make(&manager, 0).parent_dir(), Path::new(DIRS[0]));
 }
 
 fn load(disk: &MemDisk) -> LogManager {
