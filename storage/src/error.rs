@@ -36,10 +36,16 @@ pub enum StorageError {
 /// Adds what was attempted to an I/O error.
 pub(crate) trait Attempt<T> {
     fn attempt(self, action: &'static str, path: &Path) -> Result<T, StorageError>;
+    /// The same where composing the path would cost more than it should on every success.
+    fn attempt_at(self, action: &'static str, path: impl FnOnce() -> PathBuf) -> Result<T, StorageError>;
 }
 
 impl<T> Attempt<T> for io::Result<T> {
     fn attempt(self, action: &'static str, path: &Path) -> Result<T, StorageError> {
         self.map_err(|source| StorageError::Io { action, path: path.to_owned(), source })
+    }
+
+    fn attempt_at(self, action: &'static str, path: impl FnOnce() -> PathBuf) -> Result<T, StorageError> {
+        self.map_err(|source| StorageError::Io { action, path: path(), source })
     }
 }

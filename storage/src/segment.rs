@@ -137,7 +137,7 @@ impl Segment {
             let mut slices: Vec<IoSlice<'_>> = parts.filter(|part| !part.is_empty()).map(IoSlice::new).collect();
             let at = |source: io::Error| io::Error::new(source.kind(), format!("at position {position}: {source}"));
             let written = self.file.write_at(&mut slices, position).map_err(at);
-            written.attempt("append to", &self.path(FileKind::Log))?;
+            written.attempt_at("append to", || self.path(FileKind::Log))?;
             position += group.iter().map(|batch| batch.header.size as u64).sum::<u64>();
         }
         self.note_appended(batches, start, index_interval_bytes)?;
@@ -194,7 +194,7 @@ impl Segment {
             return Ok(None);
         }
         let mut bytes = [0; HEADER_SIZE];
-        let read = self.file.read_at(&mut bytes, position).attempt("read", &self.path(FileKind::Log))?;
+        let read = self.file.read_at(&mut bytes, position).attempt_at("read", || self.path(FileKind::Log))?;
         let header = BatchHeader::parse(bytes.get(..read).unwrap_or_default());
         header.map(Some).map_err(|error| self.damaged(position, &error))
     }
@@ -206,7 +206,7 @@ impl Segment {
     fn batch_at(&self, found: &Found) -> Result<Batch, StorageError> {
         let left = self.size().saturating_sub(found.position);
         let mut bytes = vec![0; (found.header.size as u64).min(left) as usize];
-        self.file.read_at(&mut bytes, found.position).attempt("read", &self.path(FileKind::Log))?;
+        self.file.read_at(&mut bytes, found.position).attempt_at("read", || self.path(FileKind::Log))?;
         Batch::parse(&bytes.into()).map_err(|error| self.damaged(found.position, &error))
     }
 
