@@ -21,3 +21,7 @@ bench *arguments:
 fuzz target seconds="60":
     RUSTC_BOOTSTRAP=1 cargo fuzz run --dev --sanitizer none {{target}} -- \
         -max_total_time={{seconds}} -timeout=10 -rss_limit_mb=1024
+
+# A whole broker in a simulated world, as this seed deals it.
+sim seed:
+    KLAMM_SIM_SEED={{seed}} cargo test --test simulation

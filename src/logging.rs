@@ -10,7 +10,7 @@ pub const VARIABLE: &str = "KLAMM_LOG";
 
 /// Starts logging for the life of the process. An error says what is wrong with the filter.
 pub fn start() -> Result<(), String> {
-    let text = std::env::var(VARIABLE).unwrap_or_else(|_| "info,zookeeper_client=warn".into());
+    let text = std::env::var(VARIABLE).unwrap_or_else(|_| "info".into());
     let filter: Targets = text.parse().map_err(|error| format!("{VARIABLE}={text}: {error}"))?;
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stdout).with_target(true);
     let lines = lines.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stdout()));
