@@ -49,20 +49,32 @@ impl BufferPool {
         }
     }
 
-    /// A buffer for one reply: [`SEND_BYTES`], or less when many are in use. To be given back.
-    pub fn take_send(&self) -> Vec<u8> {
-        if self.sends_in_use.fetch_add(1, Ordering::Relaxed) >= LARGE_SENDS {
-            return vec![0; SMALL_SEND_BYTES];
-        }
-        lock(&self.sends).pop().unwrap_or_else(|| vec![0; SEND_BYTES])
+    /// A buffer for one reply: [`SEND_BYTES`], or less when many are in use. Comes back when it is dropped, so also when
+    /// the reply is given up half sent.
+    pub fn take_send(&self) -> SendBuffer<'_> {
+        let in_use = self.sends_in_use.fetch_add(1, Ordering::Relaxed);
+        let bytes = match in_use {
+            LARGE_SENDS.. => vec![0; SMALL_SEND_BYTES],
+            _ => lock(&self.sends).pop().unwrap_or_else(|| vec![0; SEND_BYTES]),
+        };
+        SendBuffer { pool: self, bytes }
     }
+}
 
-    /// Takes a send buffer back.
-    pub fn give_send(&self, buffer: Vec<u8>) {
-        self.sends_in_use.fetch_sub(1, Ordering::Relaxed);
-        let mut sends = lock(&self.sends);
-        if buffer.len() == SEND_BYTES && sends.len() < KEPT_BUFFERS {
-            sends.push(buffer);
+/// A send buffer on loan.
+#[derive(Debug)]
+pub struct SendBuffer<'a> {
+    pool: &'a BufferPool,
+    /// Empty while a blocking thread has them.
+    pub bytes: Vec<u8>,
+}
+
+impl Drop for SendBuffer<'_> {
+    fn drop(&mut self) {
+        self.pool.sends_in_use.fetch_sub(1, Ordering::Relaxed);
+        let mut sends = lock(&self.pool.sends);
+        if self.bytes.len() == SEND_BYTES && sends.len() < KEPT_BUFFERS {
+            sends.push(std::mem::take(&mut self.bytes));
         }
     }
 }
@@ -136,7 +148,7 @@ mod tests {
             pool.give_frame(BytesMut::with_capacity(FIRST_BYTES).freeze());
         }
         let sends: Vec<_> = (0..3 * KEPT_BUFFERS).map(|_| pool.take_send()).collect();
-        sends.into_iter().for_each(|send| pool.give_send(send));
+        drop(sends);
         assert!(lock(&pool.frames).len() <= KEPT_BUFFERS);
         assert_eq!(lock(&pool.sends).len(), KEPT_BUFFERS);
     }
@@ -145,8 +157,8 @@ mod tests {
     fn many_replies_at_once_get_small_buffers() {
         let pool = BufferPool::default();
         let held: Vec<_> = (0..LARGE_SENDS + 3).map(|_| pool.take_send()).collect();
-        assert_eq!(held.iter().filter(|buffer| buffer.len() == SEND_BYTES).count(), LARGE_SENDS);
-        held.into_iter().for_each(|buffer| pool.give_send(buffer));
-        assert_eq!(pool.take_send().len(), SEND_BYTES);
+        assert_eq!(held.iter().filter(|buffer| buffer.bytes.len() == SEND_BYTES).count(), LARGE_SENDS);
+        drop(held);
+        assert_eq!(pool.take_send().bytes.len(), SEND_BYTES);
     }
 }

@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 use wire::{Encoded, Part};
 use world::DiskFile;
 
-use super::buffers::BufferPool;
+use super::buffers::{BufferPool, SendBuffer};
 
 /// What is left of a region goes by sendfile while it is at least this long; less is cheaper to copy behind the bytes before
 /// it into one write.
@@ -61,19 +61,16 @@ pub async fn send<W: Out + ?Sized>(
         return Ok(bytes.len() as u64);
     }
     let buffer = pool.take_send();
-    let size = buffer.len();
+    let size = buffer.bytes.len();
     let mut out = Coalescer { stream, buffer, size, filled: 0, sent: 0 };
-    let result = out.parts(&reply.parts, regions).await;
-    let Coalescer { buffer, sent, .. } = out;
-    pool.give_send(buffer);
-    result.map(|()| sent)
+    out.parts(&reply.parts, regions).await?;
+    Ok(out.sent)
 }
 
 /// Collects small parts and file bytes into one buffer, so that a reply of many partitions is not many writes.
 struct Coalescer<'a, W: ?Sized> {
     stream: &'a mut W,
-    /// Empty while a blocking thread has it.
-    buffer: Vec<u8>,
+    buffer: SendBuffer<'a>,
     size: usize,
     filled: usize,
     sent: u64,
@@ -102,7 +99,7 @@ impl<W: Out + ?Sized> Coalescer<'_, W> {
             self.sent += bytes.len() as u64;
             return self.stream.write_all(bytes).await;
         }
-        self.buffer[self.filled..self.filled + bytes.len()].copy_from_slice(bytes);
+        self.buffer.bytes[self.filled..self.filled + bytes.len()].copy_from_slice(bytes);
         self.filled += bytes.len();
         Ok(())
     }
@@ -145,24 +142,24 @@ impl<W: Out + ?Sized> Coalescer<'_, W> {
     }
 
     async fn read(&mut self, region: &Region, position: u64, wanted: usize) -> io::Result<usize> {
-        let target = &mut self.buffer[self.filled..self.filled + wanted];
+        let target = &mut self.buffer.bytes[self.filled..self.filled + wanted];
         match region.file.read_cached_at(target, position) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             result => return result,
         }
         let (file, filled) = (region.file.clone(), self.filled);
-        let mut buffer = std::mem::take(&mut self.buffer);
+        let mut buffer = std::mem::take(&mut self.buffer.bytes);
         let read = tokio::task::spawn_blocking(move || {
             let result = file.read_at(&mut buffer[filled..filled + wanted], position);
             (buffer, result)
         });
         let (buffer, result) = read.await.map_err(io::Error::other)?;
-        self.buffer = buffer;
+        self.buffer.bytes = buffer;
         result
     }
 
     async fn flush(&mut self) -> io::Result<()> {
-        self.stream.write_all(&self.buffer[..self.filled]).await?;
+        self.stream.write_all(&self.buffer.bytes[..self.filled]).await?;
         self.sent += self.filled as u64;
         self.filled = 0;
         Ok(())
