@@ -5,7 +5,7 @@
 //! figure means little by itself; the column that counts is the ratio. The table this prints is kept in
 //! `docs/performance.md`.
 //!
-//! Options: `--quick` (a tenth of the load, one round, under three minutes), `--only klamm|java`, `--klamm FILE`
+//! Options: `--quick` (a fifth of the load, one round, under three minutes), `--only klamm|java`, `--klamm FILE`
 //! (another build of ours). Load is bounded, data lives in a temporary directory, and what was started is stopped by its
 //! process id, however this ends (`test_lab`).
 #![allow(clippy::disallowed_methods, reason = "a measurement looks at the machine: its clock, /proc, its files")]
