@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::{links, logging, quickstart, server};
+use crate::{background, links, logging, quickstart, server};
 
 /// The broker for Kafka clusters that live on ZooKeeper.
 #[derive(Debug, Parser)]
@@ -77,12 +77,16 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
 
 /// `kafka-server-start.sh [-daemon] server.properties [--override k=v]…`
 fn script(command: &str, arguments: Vec<OsString>) -> ExitCode {
-    if arguments.get(1).is_some_and(|first| first == "-daemon") {
-        eprintln_error("-daemon is not supported: start it under your service manager, or put & behind the command");
-        return ExitCode::FAILURE;
+    let mut rest: Vec<OsString> = arguments.into_iter().skip(1).collect();
+    let in_background = rest.first().is_some_and(|first| first == "-daemon");
+    if in_background {
+        rest.remove(0);
     }
-    let rest = arguments.into_iter().skip(1);
-    own(["klamm".into(), command.into()].into_iter().chain(rest).collect())
+    let name = if command == "server" { "kafkaServer" } else { "zookeeper" };
+    match in_background {
+        true => finish(background::start(command, name, &rest)),
+        false => own(["klamm".into(), command.into()].into_iter().chain(rest).collect()),
+    }
 }
 
 fn own(arguments: Vec<OsString>) -> ExitCode {

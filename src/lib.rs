@@ -1,6 +1,7 @@
 //! Klamm, the broker for Kafka clusters that live on ZooKeeper.
 
 pub mod assembly;
+mod background;
 pub mod broker;
 pub mod cli;
 pub mod controller_runner;
