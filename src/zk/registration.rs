@@ -209,12 +209,11 @@ impl Registrar {
     }
 }
 
-/// Creates the persistent nodes that every broker counts on.
+/// Creates the persistent nodes that every broker counts on, all at once: one after the other, each would wait for a sync
+/// of the server's disk. Whoever needs the same parent finds it made by another.
 pub async fn create_top_level_paths(zk: &dyn Zk) -> Result<(), ZkError> {
-    for path in persistent_paths::CREATED_AT_START {
-        create_recursive(zk, path, None).await?;
-    }
-    Ok(())
+    let created = persistent_paths::CREATED_AT_START.map(|path| create_recursive(zk, path, None));
+    futures_util::future::try_join_all(created).await.map(drop)
 }
 
 /// The cluster's id: `/cluster/id`, written with `proposed` by the first broker of a cluster.

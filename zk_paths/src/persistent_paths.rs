@@ -6,7 +6,7 @@ use crate::{
     log_dir_event_notification, producer_id_block, topic,
 };
 
-/// Created with null data, parents first, when missing. Order is Kafka's.
+/// Created with null data, and their parents, when missing. Order is Kafka's.
 pub const CREATED_AT_START: [&str; 14] = [
     consumer_offset::ROOT,
     broker_ids::PATH,
