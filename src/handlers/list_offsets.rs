@@ -3,7 +3,7 @@
 //! - Timestamps below zero ask for a place: -1 the end, -2 the start, -3 the largest timestamp (v7+), -4 the local start
 //!   (v8+), -5 the last tiered offset (v9+; there is none here). In an older version they are UNSUPPORTED_VERSION.
 //! - A client sees nothing at or beyond the high watermark, or the last stable offset when it reads committed data.
-//! - v0 answers a list of offsets; here it holds the one that v1 would answer (Kafka lists segments' first offsets).
+//! - v0 answers the offsets at which segments begin, newest first, up to as many as were asked for.
 //! - before v5 OFFSET_NOT_AVAILABLE is shown as LEADER_NOT_AVAILABLE.
 
 use std::collections::HashSet;
@@ -34,12 +34,14 @@ pub async fn handle(broker: &Arc<Broker>, context: &Context<'_>, request: ListOf
     for topic in &request.topics {
         let mut partitions = Vec::with_capacity(topic.partitions.len());
         for partition in &topic.partitions {
-            let found = if twice.contains(&(&*topic.name, partition.partition_index)) {
-                Err(ErrorCode::InvalidRequest)
+            partitions.push(if context.api_version == 0 {
+                segment_offsets(broker, &topic.name, partition, &reader).await
+            } else if twice.contains(&(&*topic.name, partition.partition_index)) {
+                answer(context.api_version, partition.partition_index, Err(ErrorCode::InvalidRequest))
             } else {
-                find(broker, context.api_version, &topic.name, partition, &reader).await
-            };
-            partitions.push(answer(context.api_version, partition.partition_index, found));
+                let found = find(broker, context.api_version, &topic.name, partition, &reader).await;
+                answer(context.api_version, partition.partition_index, found)
+            });
         }
         topics.push(ListOffsetsTopicResponse { name: topic.name.clone(), partitions });
     }
@@ -69,6 +71,28 @@ async fn find(
     partition.find_offset(place, wanted.current_leader_epoch, reader).await
 }
 
+async fn segment_offsets(
+    broker: &Broker,
+    topic: &str,
+    wanted: &ListOffsetsPartition,
+    reader: &Reader,
+) -> ListOffsetsPartitionResponse {
+    let found = async {
+        let place = place(0, wanted.timestamp)?;
+        // Kafka fails on a negative number, without a thought of its own.
+        let limit = usize::try_from(wanted.max_num_offsets).map_err(|_| ErrorCode::UnknownServerError)?;
+        broker.partition(topic, wanted.partition_index)?.segment_offsets(place, limit, reader).await
+    };
+    let empty = ListOffsetsPartitionResponse { partition_index: wanted.partition_index, ..Default::default() };
+    match found.await {
+        Ok(offsets) => ListOffsetsPartitionResponse {
+            old_style_offsets: offsets.into_iter().map(|offset| offset.0).collect(),
+            ..empty
+        },
+        Err(error) => ListOffsetsPartitionResponse { error_code: error.code(), ..empty },
+    }
+}
+
 fn place(api_version: i16, timestamp: i64) -> Result<Place, ErrorCode> {
     let (place, since) = match timestamp {
         -1 => (Place::Latest, 0),
@@ -90,9 +114,6 @@ fn answer(api_version: i16, partition_index: i32, found: Offsets) -> ListOffsets
         }
         Err(error) => ListOffsetsPartitionResponse { error_code: error.code(), ..empty },
         Ok(None) => empty,
-        Ok(Some(found)) if api_version == 0 => {
-            ListOffsetsPartitionResponse { old_style_offsets: vec![found.offset.0], ..empty }
-        }
         Ok(Some(found)) => ListOffsetsPartitionResponse {
             timestamp: found.timestamp,
             offset: found.offset.0,

@@ -412,6 +412,33 @@ impl Partition {
         }
     }
 
+    /// ListOffsets v0: at most `limit` offsets at which segments begin, largest first (`Partition.legacyFetchOffsetsForTimestamp`).
+    pub async fn segment_offsets(
+        self: &Arc<Self>,
+        place: Place,
+        limit: usize,
+        reader: &Reader,
+    ) -> Result<Vec<Offset>, ErrorCode> {
+        self.check_reader(-1, reader)?;
+        let partition = self.clone();
+        let looking = tokio::task::spawn_blocking(move || match place {
+            Place::Timestamp(written_by) => partition.log.offsets_written_by(written_by, limit),
+            Place::Earliest => partition.log.check_online().map(|()| vec![partition.log.log_start_offset()]),
+            _ => partition.log.offsets_written_by(i64::MAX, limit),
+        });
+        let found = looking.await.map_err(|_| ErrorCode::UnknownServerError)?;
+        let mut found = found.map_err(|error| error_mapping::storage_failed(&self.name, &error))?;
+        found.truncate(limit);
+        if reader.isolation.is_some() {
+            let high_watermark = self.log.high_watermark();
+            let hidden = found.iter().take_while(|offset| **offset > high_watermark).count();
+            if hidden > 0 {
+                found.splice(..hidden, [high_watermark]);
+            }
+        }
+        Ok(found)
+    }
+
     async fn look_up(self: &Arc<Self>, place: Place) -> Result<Option<Found>, ErrorCode> {
         let partition = self.clone();
         let looking = tokio::task::spawn_blocking(move || match place {

@@ -168,6 +168,31 @@ impl Log {
         Ok(None)
     }
 
+    /// ListOffsets v0, at most `limit` offsets, largest first: of each segment that was last written at or before
+    /// `written_by_ms` its first offset (or the log start offset within it), and the log end as if written right now
+    /// (`UnifiedLog.legacyFetchOffsetsBefore`). A time beyond all asks for all of them.
+    pub fn offsets_written_by(&self, written_by_ms: i64, limit: usize) -> Result<Vec<Offset>, StorageError> {
+        self.check_online()?;
+        let segments = self.segments.load();
+        let is_written = segments.last().is_some_and(|active| active.size() > 0);
+        let mut offsets = Vec::new();
+        if is_written && limit > 0 && self.context.clock.now_ms() <= written_by_ms {
+            offsets.push(self.log_end_offset());
+        }
+        // Who is not asked for the newest ones only counts back from the newest segment that is old enough.
+        let mut old_enough = !offsets.is_empty();
+        for segment in segments.iter().rev() {
+            if offsets.len() >= limit {
+                break;
+            }
+            old_enough = old_enough || segment.modified_ms()? <= written_by_ms;
+            if old_enough {
+                offsets.push(Offset(segment.base_offset).max(self.log_start_offset()));
+            }
+        }
+        Ok(offsets)
+    }
+
     /// ListOffsets, max timestamp (KIP-734): the record with the largest timestamp.
     pub fn offset_of_max_timestamp(&self) -> Result<Option<TimestampOffset>, StorageError> {
         self.check_online()?;

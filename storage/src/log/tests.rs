@@ -367,6 +367,34 @@ fn segments_roll_by_time_and_by_index() {
 }
 
 #[test]
+fn the_first_list_offsets_counts_segments_back_from_a_time() {
+    let disk = MemDisk::new();
+    let log = open(&disk, LogConfig { segment_bytes: 100, ..small() });
+    for n in 0..4 {
+        log.append_as_leader(batch_of(&[b"a", b"b"], NOW + n, Codec::None), EPOCH, AppendOrigin::Client).unwrap();
+    }
+    for (segment, age_ms) in log.segments.load().iter().zip([40, 30, 20, 10]) {
+        segment.file().set_modified_ms(NOW - age_ms).unwrap();
+    }
+    let check = |log: &Log, written_by: i64, limit: usize, expected: &[i64]| {
+        let found = log.offsets_written_by(written_by, limit).unwrap();
+        assert_eq!(found, expected.iter().copied().map(Offset).collect::<Vec<_>>(), "{written_by} {limit}");
+    };
+    check(&log, i64::MAX, 10, &[8, 6, 4, 2, 0]);
+    check(&log, NOW, 1, &[8]);
+    check(&log, NOW - 1, 10, &[6, 4, 2, 0]);
+    check(&log, NOW - 11, 2, &[4, 2]);
+    check(&log, NOW - 41, 10, &[]);
+    check(&log, i64::MAX, 0, &[]);
+    log.roll().unwrap();
+    check(&log, i64::MAX, 2, &[8, 6]);
+    log.raise_high_watermark(Offset(8));
+    log.maybe_increment_log_start_offset(Offset(3)).unwrap();
+    // Of a segment that lies before it the log start offset is told as well, as in Kafka.
+    check(&log, i64::MAX, 10, &[8, 6, 4, 3, 3]);
+}
+
+#[test]
 fn offsets_are_found_by_time() {
     let disk = MemDisk::new();
     let log = open(&disk, small());
