@@ -18,7 +18,7 @@ pub fn append_refused(error: &AppendError) -> AppendRefused {
         AppendError::BatchTooLarge { .. } => (ErrorCode::RecordListTooLarge, None),
         AppendError::InvalidRecord { record_errors, .. } => (ErrorCode::InvalidRecord, Some(record_errors)),
         AppendError::InvalidTimestamp { record_errors, .. } => (ErrorCode::InvalidTimestamp, Some(record_errors)),
-        AppendError::UnsupportedCompression(_) => (ErrorCode::UnsupportedCompressionType, None),
+        AppendError::UnsupportedCompression { .. } => (ErrorCode::UnsupportedCompressionType, None),
         AppendError::Producer(producer) => (producer_error(producer), None),
         AppendError::UnexpectedOffset { .. } | AppendError::OffsetsOutOfOrder { .. } => {
             (ErrorCode::UnknownServerError, None)

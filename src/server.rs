@@ -102,7 +102,6 @@ impl StartError {
 #[derive(Debug)]
 pub struct Server {
     broker: Arc<Broker>,
-    session: Arc<dyn Zk>,
     stopping: watch::Sender<bool>,
     failed: watch::Receiver<Option<String>>,
     listeners: JoinSet<()>,
@@ -187,7 +186,7 @@ impl Server {
         background.spawn(follow_topic_configs(broker.clone()));
         background.spawn(replica::failed_dirs::announce(zk, broker.id, dirs_failed));
         info!("broker {} serves", broker.id);
-        Ok(Server { session: broker.zk.clone(), broker, stopping, failed, listeners, background })
+        Ok(Server { broker, stopping, failed, listeners, background })
     }
 
     /// The running broker.
@@ -226,7 +225,7 @@ impl Server {
             Err(panic) => error!("closing the logs failed: {panic}"),
         }
         // Its end removes the registration and, before anybody could react to that here, the controllership.
-        self.session.close().await;
+        self.broker.zk.close().await;
         info!("broker {} has stopped", self.broker.id);
     }
 }

@@ -71,9 +71,13 @@ async fn create(broker: &Broker, topic: &CreatableTopic, validate_only: bool) ->
     } else {
         given(topic)?
     };
-    broker.topic_admin.check_new_topic(name, &placement).await.map_err(refused)?;
-    config::topic::validate_topic_config(&broker.config.topic_defaults, &settings).map_err(invalid)?;
-    topic_settings::check_built(&settings).map_err(|text| (ErrorCode::InvalidConfig, text))?;
+    let valid = config::topic::validate_topic_config(&broker.config.topic_defaults, &settings).map_err(invalid);
+    let valid = valid.and_then(|_| topic_settings::check_built(&settings).map_err(|text| (ErrorCode::InvalidConfig, text)));
+    // What is wrong with the topic itself is told before what is wrong with its settings. Creating it checks that too.
+    if validate_only || valid.is_err() {
+        broker.topic_admin.check_new_topic(name, &placement).await.map_err(refused)?;
+    }
+    valid?;
     let mut topic_id = None;
     if !validate_only {
         topic_id = broker.topic_admin.create_topic(name, &placement, &settings).await.map_err(refused)?;

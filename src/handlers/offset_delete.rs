@@ -3,13 +3,12 @@
 //!
 //! - Partitions that do not exist are UNKNOWN_TOPIC_OR_PARTITION. An error of the group stands alone.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use wire::offset_delete::{OffsetDeleteRequestTopic, OffsetDeleteResponsePartition, OffsetDeleteResponseTopic};
+use wire::offset_delete::OffsetDeleteResponsePartition;
 use wire::{ErrorCode, OffsetDeleteRequest, OffsetDeleteResponse};
 
-use super::Context;
+use super::{Context, by_topic};
 use crate::broker::Broker;
 
 /// Answers an OffsetDelete request.
@@ -19,46 +18,19 @@ pub async fn handle(
     mut request: OffsetDeleteRequest,
 ) -> OffsetDeleteResponse {
     let topics = std::mem::take(&mut request.topics);
-    let (known, unknown) = split(topics, |topic, partition| broker.metadata.partition(topic, partition).is_some());
+    let (known, unknown) = by_topic::split(
+        topics,
+        |topic, partition| broker.metadata.partition(topic, partition.partition_index).is_some(),
+        |partition| OffsetDeleteResponsePartition {
+            partition_index: partition.partition_index,
+            error_code: ErrorCode::UnknownTopicOrPartition.code(),
+        },
+    );
     request.topics = known;
     context.origin.park();
     let mut response = broker.groups.offset_delete(request).await;
     if response.error_code == ErrorCode::None.code() {
-        merge(&mut response.topics, unknown);
+        response.topics = by_topic::merge(response.topics, unknown);
     }
     response
-}
-
-/// What exists, and the answers for what does not.
-fn split(
-    topics: Vec<OffsetDeleteRequestTopic>,
-    exists: impl Fn(&str, i32) -> bool,
-) -> (Vec<OffsetDeleteRequestTopic>, Vec<OffsetDeleteResponseTopic>) {
-    let (mut known, mut unknown) = (Vec::new(), Vec::new());
-    for OffsetDeleteRequestTopic { name, partitions } in topics {
-        let (found, missing): (Vec<_>, Vec<_>) =
-            partitions.into_iter().partition(|partition| exists(&name, partition.partition_index));
-        let partitions = missing.into_iter().map(|partition| OffsetDeleteResponsePartition {
-            partition_index: partition.partition_index,
-            error_code: ErrorCode::UnknownTopicOrPartition.code(),
-        });
-        unknown.push(OffsetDeleteResponseTopic { name: name.clone(), partitions: partitions.collect() });
-        known.push(OffsetDeleteRequestTopic { name, partitions: found });
-    }
-    unknown.retain(|topic| !topic.partitions.is_empty());
-    (known, unknown)
-}
-
-/// Every topic appears once in the answer, however many there are.
-fn merge(topics: &mut Vec<OffsetDeleteResponseTopic>, more: Vec<OffsetDeleteResponseTopic>) {
-    let mut places = topics.iter().enumerate().map(|(place, topic)| (topic.name.clone(), place)).collect::<HashMap<_, _>>();
-    for topic in more {
-        match places.get(&topic.name).and_then(|place| topics.get_mut(*place)) {
-            Some(known) => known.partitions.extend(topic.partitions),
-            None => {
-                places.insert(topic.name.clone(), topics.len());
-                topics.push(topic);
-            }
-        }
-    }
 }

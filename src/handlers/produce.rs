@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use storage::batch::BatchHeader;
-use storage::compression::Codec;
+use storage::validate::check_produce_version;
 use wire::produce::{
     BatchIndexAndErrorMessage, LeaderIdAndEpoch, NodeEndpoint, PartitionProduceData, PartitionProduceResponse,
     TopicProduceResponse,
@@ -23,7 +23,7 @@ use super::Context;
 use crate::broker::Broker;
 use crate::net::Reply;
 use crate::replica::partition::{AppendRefused, Appended, Partition};
-use crate::topic_names;
+use crate::{error_mapping, topic_names};
 
 /// Client id of Kafka's own tools that write to internal topics.
 const ADMIN_CLIENT: &str = "__admin_client";
@@ -107,7 +107,10 @@ fn append_one(
     let Records::Bytes(records) = data.records else {
         return Err(AppendRefused::of(ErrorCode::InvalidRecord, "a partition without record data"));
     };
-    check_format(&records, context.api_version)?;
+    check_produce_version(&records, context.api_version).map_err(|error| error_mapping::append_refused(&error))?;
+    if BatchHeader::parse(&records).is_ok_and(|header| header.is_transactional()) {
+        return Err(AppendRefused::of(ErrorCode::UnsupportedVersion, "transactions are not built yet"));
+    }
     let appended = partition.append_as_leader(records, acks == ACKS_ALL)?;
     Ok((partition, appended))
 }
@@ -125,45 +128,6 @@ fn tell(context: &Context<'_>, topic: &str, index: i32, acks: i16, refused: &App
         | ErrorCode::KafkaStorageError => debug!(%peer, "produce to {topic}-{index}: {}", refused.error.name()),
         error => info!(%peer, "produce to {topic}-{index} refused with {}: {text}", error.name()),
     }
-}
-
-/// What the version demands of a partition's records before anything else is looked at (`ProduceRequest.validateRecords`).
-/// A broken batch passes: the log finds and names the damage.
-fn check_format(records: &bytes::Bytes, api_version: i16) -> Result<(), AppendRefused> {
-    let refused = |error, text: String| Err(AppendRefused::of(error, text));
-    let parsed = BatchHeader::parse(records);
-    // The log leaves out what is incomplete at the end, and nothing would be left to acknowledge.
-    let has_a_batch = parsed.as_ref().map_or(!records.is_empty(), |header| header.size <= records.len());
-    if !has_a_batch && api_version >= 3 {
-        let text =
-            format!("Produce requests with version {api_version} must have at least one record batch per partition");
-        return refused(ErrorCode::InvalidRecord, text);
-    }
-    let Ok(header) = parsed else { return Ok(()) };
-    if header.is_transactional() {
-        return refused(ErrorCode::UnsupportedVersion, "transactions are not built yet".into());
-    }
-    if api_version < 3 {
-        return Ok(());
-    }
-    if header.magic != 2 {
-        let text = format!(
-            "Produce requests with version {api_version} are only allowed to contain record batches with magic version 2"
-        );
-        return refused(ErrorCode::InvalidRecord, text);
-    }
-    if header.size < records.len() {
-        let text = format!(
-            "Produce requests with version {api_version} are only allowed to contain exactly one record batch per \
-             partition"
-        );
-        return refused(ErrorCode::InvalidRecord, text);
-    }
-    if api_version < 7 && header.codec().is_ok_and(|codec| codec == Codec::Zstd) {
-        let text = format!("Produce requests with version {api_version} are not allowed to use ZStandard compression");
-        return refused(ErrorCode::UnsupportedCompressionType, text);
-    }
-    Ok(())
 }
 
 /// Waits until all of them have reached their replicas, or marks those that have not when the time is over.

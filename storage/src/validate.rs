@@ -65,9 +65,12 @@ pub enum AppendError {
         /// Which records.
         record_errors: Vec<RecordError>,
     },
-    /// UNSUPPORTED_COMPRESSION_TYPE: zstd before Produce version 7.
-    #[error("zstd needs Produce version 7, this is version {0}")]
-    UnsupportedCompression(i16),
+    /// UNSUPPORTED_COMPRESSION_TYPE: zstd where nobody may expect it.
+    #[error("{message}")]
+    UnsupportedCompression {
+        /// Where that is.
+        message: String,
+    },
     /// Sequence, epoch or transaction state of the producer.
     #[error(transparent)]
     Producer(#[from] ProducerError),
@@ -93,22 +96,34 @@ pub enum AppendError {
 }
 
 /// What the version of a Produce request promises of the records of a partition: from 3 on exactly one batch of format 2,
-/// and zstd only from 7 on (`ProduceRequest.validateRecords`). For the handler, before it looks for the log.
-pub fn check_produce_version(records: &Bytes, api_version: i16) -> Result<(), AppendError> {
+/// and zstd only from 7 on (`ProduceRequest.validateRecords`). For the handler, before it looks for the log. A broken
+/// batch passes: the log finds and names the damage.
+pub fn check_produce_version(records: &[u8], api_version: i16) -> Result<(), AppendError> {
     if api_version < 3 {
         return Ok(());
     }
-    let mut batches = Batches::new(records.clone());
-    let refuse =
-        |what: &str| Err(invalid(format!("Produce version {api_version} takes exactly one batch of magic 2, {what}")));
-    let Some(first) = batches.next().transpose()? else { return refuse("there is none") };
-    if first.header.magic != 2 {
-        return refuse("this has an older one");
+    let only = |what: &str| Err(invalid(format!("Produce requests with version {api_version} {what}")));
+    // What is incomplete at the end is left out of the log, and then nothing would be left to acknowledge.
+    let none = || only("must have at least one record batch per partition");
+    let header = match BatchHeader::parse(records) {
+        Ok(header) if header.size <= records.len() => header,
+        Ok(_) | Err(BatchError::Truncated { .. }) => return none(),
+        Err(_) => return Ok(()),
+    };
+    if header.magic != 2 {
+        return only("are only allowed to contain record batches with magic version 2");
     }
-    if api_version < 7 && first.header.codec()? == Codec::Zstd {
-        return Err(AppendError::UnsupportedCompression(api_version));
+    if api_version < 7 && header.codec() == Ok(Codec::Zstd) {
+        return Err(AppendError::UnsupportedCompression {
+            message: format!(
+                "Produce requests with version {api_version} are not allowed to use ZStandard compression"
+            ),
+        });
     }
-    if batches.next().is_some() { refuse("there are several") } else { Ok(()) }
+    if header.size < records.len() {
+        return only("are only allowed to contain exactly one record batch per partition");
+    }
+    Ok(())
 }
 
 /// One refused record.
@@ -432,4 +447,49 @@ pub(crate) fn prepare_for_follower(records: &Bytes, leader_epoch: i32) -> Result
     let size = ready.iter().map(|batch| batch.header.size).sum();
     let record_count = ready.iter().map(|batch| u64::try_from(batch.header.record_count).unwrap_or(0)).sum();
     Ok(Prepared { batches: ready, log_append_time: None, record_count, size })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::legacy::tests::put_message;
+
+    fn batch(codec: Codec) -> Vec<u8> {
+        let mut builder = BatchBuilder::new().compression(codec);
+        builder.append(1, None, Some(b"v"), &[]);
+        builder.build().unwrap().to_vec()
+    }
+
+    #[test]
+    fn produce_versions_from_3_on_take_one_batch_of_magic_2() {
+        let (one, zstd) = (batch(Codec::None), batch(Codec::Zstd));
+        let two = [one.clone(), one.clone()].concat();
+        let old = put_message(1, 0, 1, 0, None, b"x");
+        let damaged = [&one[..16], &[9], &one[17..]].concat();
+        let cases: [(&[u8], i16, &str); 11] = [
+            (&one, 3, ""),
+            (&two, 2, ""),
+            (&old, 2, ""),
+            (&zstd, 7, ""),
+            (&damaged, 9, ""),
+            (&[], 9, "Produce requests with version 9 must have at least one record batch per partition"),
+            (&one[..30], 9, "Produce requests with version 9 must have at least one record batch per partition"),
+            (&one[..65], 9, "Produce requests with version 9 must have at least one record batch per partition"),
+            (
+                &old,
+                3,
+                "Produce requests with version 3 are only allowed to contain record batches with magic version 2",
+            ),
+            (&zstd, 6, "Produce requests with version 6 are not allowed to use ZStandard compression"),
+            (
+                &two,
+                8,
+                "Produce requests with version 8 are only allowed to contain exactly one record batch per partition",
+            ),
+        ];
+        for (records, version, refusal) in cases {
+            let text = check_produce_version(records, version).err().map_or(String::new(), |error| error.to_string());
+            assert_eq!(text, refusal, "version {version}, {} bytes", records.len());
+        }
+    }
 }

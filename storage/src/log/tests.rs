@@ -180,23 +180,6 @@ fn refused_records_leave_no_trace() {
 }
 
 #[test]
-fn produce_versions_promise_one_new_batch() {
-    use crate::legacy::tests::put_message;
-    use crate::validate::check_produce_version;
-    let one = batch_of(&[b"x"], NOW, Codec::None);
-    let zstd = batch_of(&[b"x"], NOW, Codec::Zstd);
-    let two = Bytes::from([one.clone(), one.clone()].concat());
-    let old = Bytes::from(put_message(1, 0, NOW, 0, None, b"x"));
-    for (records, version, is_fine) in
-        [(&one, 3, true), (&two, 3, false), (&old, 3, false), (&old, 2, true), (&zstd, 6, false), (&zstd, 7, true)]
-    {
-        assert_eq!(check_produce_version(records, version).is_ok(), is_fine, "version {version}");
-    }
-    assert!(check_produce_version(&Bytes::new(), 9).is_err());
-    assert!(check_produce_version(&one.slice(..30), 9).is_err());
-}
-
-#[test]
 fn timestamps_outside_the_allowed_range_are_refused_or_replaced() {
     let disk = MemDisk::new();
     let hour = Some(Duration::from_secs(3600));
