@@ -405,9 +405,14 @@ fn limits(config: &BrokerConfig) -> Result<ConnectionLimits, StartError> {
             overrides.insert(address.ip().to_canonical(), *count as usize);
         }
     }
+    let network = &config.network;
+    let of_listeners = network.max_connections_of_listeners.iter();
+    let inter_broker = || Arc::from(network.inter_broker_listener.as_str());
     Ok(ConnectionLimits {
-        total: config.network.max_connections as usize,
-        per_address: config.network.max_connections_per_ip as usize,
+        total: network.max_connections as usize,
+        per_listener: of_listeners.map(|(name, limit)| (Arc::from(name.as_str()), *limit as usize)).collect(),
+        protected: (network.listeners.len() > 1).then(inter_broker),
+        per_address: network.max_connections_per_ip as usize,
         overrides,
     })
 }

@@ -103,6 +103,8 @@ pub struct Network {
     pub backlog: u32,
     /// `max.connections`
     pub max_connections: u32,
+    /// `listener.name.<listener>.max.connections`, by name of the listener; no entry is no limit of its own.
+    pub max_connections_of_listeners: BTreeMap<String, u32>,
     /// `max.connections.per.ip`
     pub max_connections_per_ip: u32,
     /// `max.connections.per.ip.overrides`, by host.
@@ -433,6 +435,7 @@ fn network(values: &Values, settings: &Settings, errors: &mut Vec<ConfigError>) 
             (String::new(), SecurityProtocol::Plaintext)
         });
     Network {
+        max_connections_of_listeners: connections_of_listeners(settings, &listeners, errors),
         listeners,
         advertised_listeners,
         inter_broker_listener,
@@ -482,6 +485,31 @@ fn inter_broker(
              listener.security.protocol.map."
         )),
     }
+}
+
+/// The prefix holds the listener's name in lower case (`ListenerName.configPrefix`).
+fn connections_of_listeners(
+    settings: &Settings,
+    listeners: &[Listener],
+    errors: &mut Vec<ConfigError>,
+) -> BTreeMap<String, u32> {
+    let texts = settings.effective();
+    let mut limits = BTreeMap::new();
+    for listener in listeners {
+        let key = format!("listener.name.{}.max.connections", listener.name.to_lowercase());
+        let Some(text) = texts.get(key.as_str()) else { continue };
+        match text.trim().parse() {
+            Ok(limit) if limit > 0 => drop(limits.insert(listener.name.clone(), limit)),
+            // What is no number at all has been reported by its base key.
+            Err(_) => {}
+            Ok(_) => errors.push(ConfigError::Value {
+                key,
+                value: (*text).to_owned(),
+                reason: "Value must be at least 1".to_owned(),
+            }),
+        }
+    }
+    limits
 }
 
 fn ip_overrides(values: &Values, errors: &mut Vec<ConfigError>) -> BTreeMap<String, u32> {

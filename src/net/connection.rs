@@ -12,6 +12,7 @@ use tokio::sync::{Semaphore, watch};
 use tracing::{debug, info};
 
 use super::buffers::BufferPool;
+use super::connection_quota::Admitted;
 use super::frame::{Frame, FrameError, FrameReader, RequestMemory};
 use super::send::send;
 use super::{Origin, Reply, Service};
@@ -42,14 +43,22 @@ enum End {
     Frame(FrameError),
     Send(io::Error),
     Refused(String),
+    MakesRoom,
 }
 
 /// Serves a connection until it ends.
-pub async fn serve<S: Service>(mut stream: Box<dyn Stream>, origin: Origin, shared: Arc<Shared>, service: Arc<S>) {
+pub async fn serve<S: Service>(
+    mut stream: Box<dyn Stream>,
+    origin: Origin,
+    admitted: Admitted,
+    shared: Arc<Shared>,
+    service: Arc<S>,
+) {
     let peer = origin.peer;
     let mut stopping = shared.stopping.clone();
     let end = tokio::select! {
-        end = requests(stream.as_mut(), &origin, &shared, service.as_ref()) => end,
+        end = requests(stream.as_mut(), &origin, &admitted, &shared, service.as_ref()) => end,
+        () = admitted.must_go() => End::MakesRoom,
         _ = stopping.wait_for(|stopping| *stopping) => End::Stopping,
     };
     match end {
@@ -59,11 +68,19 @@ pub async fn serve<S: Service>(mut stream: Box<dyn Stream>, origin: Origin, shar
         End::Frame(FrameError::Read(_)) | End::Send(_) => {
             debug!(%peer, listener = %origin.listener, "connection closed: {end}")
         }
-        End::Frame(_) | End::Refused(_) => info!(%peer, listener = %origin.listener, "connection closed: {end}"),
+        End::Frame(_) | End::Refused(_) | End::MakesRoom => {
+            info!(%peer, listener = %origin.listener, "connection closed: {end}")
+        }
     }
 }
 
-async fn requests<S: Service>(stream: &mut dyn Stream, origin: &Origin, shared: &Shared, service: &S) -> End {
+async fn requests<S: Service>(
+    stream: &mut dyn Stream,
+    origin: &Origin,
+    admitted: &Admitted,
+    shared: &Shared,
+    service: &S,
+) -> End {
     let mut reader = FrameReader::new(shared.max_request_bytes, shared.pool.clone(), shared.memory.clone());
     loop {
         let frame = match within(shared.max_idle, reader.next(&mut *stream)).await {
@@ -72,6 +89,7 @@ async fn requests<S: Service>(stream: &mut dyn Stream, origin: &Origin, shared: 
             Some(Ok(None)) => return End::Left,
             Some(Ok(Some(frame))) => frame,
         };
+        admitted.touch();
         match answer(stream, origin, shared, service, frame).await {
             Ok(()) => {}
             Err(end) => return end,
@@ -121,6 +139,7 @@ impl fmt::Display for End {
             End::Frame(error) => error.fmt(f),
             End::Send(error) => write!(f, "sending failed: {error}"),
             End::Refused(reason) => f.write_str(reason),
+            End::MakesRoom => f.write_str("max.connections is reached and another broker needs the room"),
         }
     }
 }
@@ -133,6 +152,7 @@ mod tests {
     use wire::{Encoded, Part};
 
     use super::*;
+    use crate::net::connection_quota::{ConnectionLimits, ConnectionQuota};
 
     /// Answers a frame with itself; `quiet` with nothing; `bye` with a closed connection.
     #[derive(Debug)]
@@ -161,7 +181,11 @@ mod tests {
         let (stop, stopping) = watch::channel(false);
         let queue = Arc::new(Semaphore::new(1));
         let shared = Shared { max_request_bytes: 1000, max_idle, queue, memory: None, pool: Arc::default(), stopping };
-        tokio::spawn(serve(stream, Origin::new(peer, "PLAINTEXT".into()), Arc::new(shared), Arc::new(Echo)));
+        let limits = ConnectionLimits { total: 1, per_address: 1, ..Default::default() };
+        let quota = ConnectionQuota::new(limits);
+        let admitted = quota.admit(peer.ip(), quota.room(&"PLAINTEXT".into()).await).unwrap();
+        let origin = Origin::new(peer, "PLAINTEXT".into());
+        tokio::spawn(serve(stream, origin, admitted, Arc::new(shared), Arc::new(Echo)));
         (ours, stop)
     }
 

@@ -39,17 +39,14 @@ pub async fn run<S: Service>(
             () = stopped(&mut stopping) => break,
         };
         let room = tokio::select! {
-            room = quota.room() => room,
+            room = quota.room(&name) => room,
             () = stopped(&mut stopping) => break,
         };
         match quota.admit(peer.ip(), room) {
             Err(too_many) => info!(%peer, listener = %name, "connection refused: {too_many}"),
             Ok(admitted) => {
-                let connection = serve(stream, Origin::new(peer, name.clone()), shared.clone(), service.clone());
-                connections.spawn(async move {
-                    connection.await;
-                    drop(admitted);
-                });
+                let origin = Origin::new(peer, name.clone());
+                connections.spawn(serve(stream, origin, admitted, shared.clone(), service.clone()));
             }
         }
     }

@@ -47,6 +47,8 @@ fn listeners_and_names_are_typed() {
         ("log.dirs", "/a, /b"),
         ("node.id", "7"),
         ("max.connections.per.ip", "0"),
+        ("listener.name.internal.max.connections", "7"),
+        ("listener.name.elsewhere.max.connections", "8"),
         ("max.connections.per.ip.overrides", "localhost:5,::1:6"),
         ("socket.send.buffer.bytes", "-1"),
     ]);
@@ -56,6 +58,7 @@ fn listeners_and_names_are_typed() {
     assert_eq!(config.logs.dirs, [PathBuf::from("/a"), PathBuf::from("/b")]);
     assert_eq!(config.identity.broker_id, Some(BrokerId(7)));
     assert_eq!(config.network.max_connections_per_ip_overrides.get("::1"), Some(&6));
+    assert_eq!(config.network.max_connections_of_listeners, [("INTERNAL".to_owned(), 7)].into_iter().collect());
     assert_eq!(config.network.send_buffer_bytes, None);
 }
 
@@ -117,6 +120,10 @@ fn conflicts_are_told_in_kafkas_words() {
             "Error parsing configuration property 'listener.security.protocol.map': Invalid security protocol `TLS`",
         ),
         (
+            vec![("listener.name.plaintext.max.connections", "0")],
+            "Invalid value 0 for configuration listener.name.plaintext.max.connections: Value must be at least 1",
+        ),
+        (
             vec![("max.connections.per.ip.overrides", "localhost")],
             "Invalid value localhost for configuration max.connections.per.ip.overrides: Expected host:count",
         ),
@@ -140,6 +147,8 @@ fn what_is_not_built_is_refused_and_harmless_settings_are_not() {
         ("replica.selector.class", "org.apache.kafka.common.replica.RackAwareReplicaSelector"),
         ("config.providers", "file"),
         ("log.cleaner.threads", "2"),
+        ("listener.name.plaintext.max.connection.creation.rate", "5"),
+        ("listener.name.plaintext.principal.builder.class", "com.example.Builder"),
     ] {
         assert_eq!(refused(&[(key, value)]), [key]);
     }

@@ -76,6 +76,7 @@ impl BrokerConfig {
         let Ok(values) = self.settings().values() else { return Vec::new() };
         let mut found: Vec<Unsupported> =
             REFUSED.iter().filter_map(|(name, harmless, why)| refused(&values, name, harmless, why)).collect();
+        found.extend(texts.iter().filter_map(|(name, value)| refused_for_a_listener(name, value)));
         if let Some(value) = texts.get("config.providers").filter(|value| !value.trim().is_empty()) {
             let why = "configuration providers are not built yet";
             found.push(Unsupported { key: "config.providers".to_owned(), value: (*value).to_owned(), why });
@@ -119,4 +120,13 @@ fn refused(values: &Values, name: &str, harmless: &str, why: &'static str) -> Op
     let default = broker_keys::find(name).and_then(|key| key.default).unwrap_or("");
     let fine = value == default || value == harmless || value.is_empty();
     (!fine).then(|| Unsupported { key: name.to_owned(), value, why })
+}
+
+/// The same keys with the prefix of a listener.
+fn refused_for_a_listener(name: &str, value: &str) -> Option<Unsupported> {
+    let key = broker_keys::base_name(name)?;
+    let (_, harmless, why) = REFUSED.iter().find(|(refused, ..)| *refused == key)?;
+    let default = broker_keys::find(key).and_then(|key| key.default).unwrap_or("");
+    let fine = [default, harmless, ""].contains(&value);
+    (!fine).then(|| Unsupported { key: name.to_owned(), value: value.to_owned(), why })
 }
