@@ -131,6 +131,17 @@ pub fn parse_partition_dir(name: &str) -> Option<(TopicPartition, DirState)> {
     Some((TopicPartition::new(topic, partition), state))
 }
 
+/// The name of a partition's directory in use.
+pub fn current_dir_name(partition: &TopicPartition) -> String {
+    partition.to_string()
+}
+
+/// The name under which a move builds a partition's directory. Not cut: a topic whose name leaves no room for the suffix
+/// cannot be moved (KAFKA-4893).
+pub fn future_dir_name(partition: &TopicPartition, unique: u128) -> String {
+    format!("{partition}.{unique:032x}-future")
+}
+
 /// The name under which a partition's directory waits for deletion. The topic's name is cut so that the whole stays
 /// within 255 characters (`LocalLog.logDeleteDirName`).
 pub fn delete_dir_name(partition: &TopicPartition, unique: u128) -> String {

@@ -5,36 +5,32 @@
 //! schedules. A directory whose disk fails goes offline alone; when none is left the broker stops, which its shell
 //! learns through the failure listener and [`LogManager::live_dirs`].
 //!
+//! A partition has at most one log in use and, while it moves to another directory, one more that is being built
+//! (`moves.rs`). Both count for the directory that they are in.
+//!
 //! Order that keeps a crash harmless: the clean-shutdown mark goes before anything is loaded and comes after everything
 //! is flushed; a recovery point is checkpointed after what lies below it was synced; a partition is deleted by renaming
 //! its directory first.
 
-use std::collections::{BTreeMap, HashMap};
+mod checkpoints;
+mod loading;
+mod moves;
+
+use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use world::{Clock, DirLock, Disk};
-use zk_paths::ids::{Offset, TopicId, TopicPartition};
+use zk_paths::ids::{TopicId, TopicPartition};
 
-use crate::checkpoint::{
-    HIGH_WATERMARK_FILE, LOG_START_OFFSET_FILE, OffsetTable, RECOVERY_POINT_FILE, read_offsets, write_offsets,
-};
-use crate::clean_shutdown;
 use crate::error::{Attempt, StorageError};
-use crate::file_name::{DirState, delete_dir_name, parse_partition_dir};
+use crate::file_name::delete_dir_name;
 use crate::health::{DirHealth, FailureListener};
 use crate::log::{LoadHints, Log, LogContext};
 use crate::log_config::{LogConfig, millis};
-
-/// Name of the lock file in each log directory.
-const LOCK_FILE: &str = ".lock";
-/// Tiered-storage cache that Java may have left.
-const IGNORED_DIR: &str = "remote-log-index-cache";
-/// Logs of a directory that are closed at the same time.
-const CLOSING_THREADS: usize = 8;
 
 /// What the manager needs to know at start.
 #[derive(Clone)]
@@ -67,7 +63,12 @@ pub enum StartError {
         path: PathBuf,
     },
     /// The same partition lies in two log directories.
-    #[error("{partition} is in {} and in {}", first.display(), second.display())]
+    #[error(
+        "{partition} is in {} and in {}: a directory may have failed, or the broker died, while the partition moved \
+         between them; remove one of the two, that of a directory which failed lately or else the older",
+        first.display(),
+        second.display()
+    )]
     Duplicate {
         /// Which.
         partition: TopicPartition,
@@ -92,6 +93,8 @@ struct LogDir {
     _lock: Option<Box<dyn DirLock>>,
     /// The last stop left its mark.
     clean_shutdown: bool,
+    /// Logs in it, those being built included.
+    logs: AtomicUsize,
 }
 
 /// All logs. Shared between threads.
@@ -101,146 +104,28 @@ pub struct LogManager {
     clock: Arc<dyn Clock>,
     producer_id_expiration: Duration,
     dirs: Vec<LogDir>,
-    logs: ArcSwap<HashMap<TopicPartition, Arc<Log>>>,
-    /// Serialises everything that changes `logs`.
-    changes: Mutex<Deletions>,
+    logs: RwLock<Logs>,
+    /// Held by whoever makes, moves or deletes a log. Comes before `logs`.
+    changes: Mutex<Changes>,
 }
 
-/// Renamed directories with the time from which they may go.
+/// Where the logs are found.
 #[derive(Debug, Default)]
-struct Deletions {
+struct Logs {
+    current: HashMap<TopicPartition, Arc<Log>>,
+    future: HashMap<TopicPartition, Arc<Log>>,
+}
+
+/// What a change of the logs leaves for later.
+#[derive(Debug, Default)]
+struct Changes {
+    /// Renamed directories with the time from which they may go.
     due: Vec<(i64, PathBuf, Arc<DirHealth>)>,
+    /// Where partitions shall be made that are not here yet.
+    preferred: HashMap<TopicPartition, PathBuf>,
 }
 
 impl LogManager {
-    /// Locks the directories, makes missing ones, and loads every log in them. `topic_config` gives a topic's settings.
-    pub fn load(
-        config: LogManagerConfig,
-        disk: Arc<dyn Disk>,
-        clock: Arc<dyn Clock>,
-        topic_config: &(dyn Fn(&str) -> LogConfig + Sync),
-    ) -> Result<LogManager, StartError> {
-        let mut dirs = Vec::new();
-        for path in &config.log_dirs {
-            let failed = config.failed_dirs.iter().find(|(failed, _)| failed == path);
-            dirs.push(match failed {
-                Some((_, reason)) => failed_dir(path, config.failure_listener.clone(), reason),
-                None => open_dir(&*disk, path, config.failure_listener.clone())?,
-            });
-        }
-        let manager = LogManager {
-            disk,
-            clock,
-            producer_id_expiration: config.producer_id_expiration,
-            dirs,
-            logs: ArcSwap::from_pointee(HashMap::new()),
-            changes: Mutex::new(Deletions::default()),
-        };
-        let threads = config.recovery_threads_per_dir.max(1);
-        let loaded = std::thread::scope(|scope| {
-            let manager = &manager;
-            let load = |dir| scope.spawn(move || manager.load_dir(dir, threads, topic_config));
-            let running: Vec<_> = manager.dirs.iter().map(load).collect();
-            running.into_iter().map(joined).collect::<Result<Vec<_>, _>>()
-        })?;
-        manager.logs.store(Arc::new(merge(loaded.into_iter().flatten())?));
-        match manager.dirs.iter().find_map(|dir| dir.health.failure()) {
-            Some(reason) if manager.live_dirs().is_empty() => {
-                Err(StartError::NoDirectory { reason: reason.to_owned() })
-            }
-            _ => Ok(manager),
-        }
-    }
-
-    /// Loads one directory. What is wrong with the disk takes it offline; what is wrong with its content stops the start.
-    fn load_dir(
-        &self,
-        dir: &LogDir,
-        threads: usize,
-        topic_config: &(dyn Fn(&str) -> LogConfig + Sync),
-    ) -> Result<Vec<Arc<Log>>, StartError> {
-        if dir.health.failure().is_some() {
-            return Ok(Vec::new());
-        }
-        let work = match self.list_partitions(dir)? {
-            Ok(work) => work,
-            Err(error) => {
-                dir.health.fail(&error.to_string());
-                return Ok(Vec::new());
-            }
-        };
-        let (path, count) = (dir.health.path().display(), work.partitions.len());
-        match dir.clean_shutdown {
-            true => tracing::info!("{path}: loading {count} logs"),
-            false => {
-                tracing::info!("{path}: loading {count} logs, checking what was not flushed: no clean stop before")
-            }
-        }
-        let queue = Mutex::new(work.partitions.into_iter());
-        let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
-        let load_some = || {
-            let mut logs = Vec::new();
-            while let Some((partition, path)) = next() {
-                logs.extend(self.load_log(dir, partition, path, &work.checkpoints, topic_config));
-            }
-            logs
-        };
-        let loaded = std::thread::scope(|scope| {
-            let running: Vec<_> = (0..threads).map(|_| scope.spawn(load_some)).collect();
-            running.into_iter().flat_map(joined).collect()
-        });
-        Ok(loaded)
-    }
-
-    fn load_log(
-        &self,
-        dir: &LogDir,
-        partition: TopicPartition,
-        path: PathBuf,
-        checkpoints: &Checkpoints,
-        topic_config: &(dyn Fn(&str) -> LogConfig + Sync),
-    ) -> Option<Arc<Log>> {
-        let config = topic_config(&partition.topic);
-        let hints = checkpoints.hints(&partition, dir.clean_shutdown);
-        match Log::open(&path, partition.clone(), config, hints, self.context(dir)) {
-            Ok(log) => {
-                if let Some(high_watermark) = checkpoints.high_watermarks.get(&partition) {
-                    log.set_high_watermark(*high_watermark);
-                }
-                Some(Arc::new(log))
-            }
-            Err(error) => {
-                // Kafka does the same: what cannot be loaded is not served half.
-                dir.health.fail(&format!("{partition} could not be loaded: {error}"));
-                None
-            }
-        }
-    }
-
-    /// Partitions to load; directories that wait for deletion are queued on the way.
-    fn list_partitions(&self, dir: &LogDir) -> Result<Result<Work, StorageError>, StartError> {
-        let path = dir.health.path();
-        let entries = match self.disk.read_dir(path).attempt("list", path) {
-            Ok(entries) => entries,
-            Err(error) => return Ok(Err(error)),
-        };
-        let mut partitions = Vec::new();
-        for entry in entries.into_iter().filter(|entry| entry.is_dir && entry.name != IGNORED_DIR) {
-            let child = path.join(&entry.name);
-            match parse_partition_dir(&entry.name) {
-                Some((partition, DirState::Current)) => partitions.push((partition, child)),
-                Some((_, DirState::Delete)) => {
-                    self.changes().due.push((self.clock.now_ms(), child, dir.health.clone()));
-                }
-                Some((partition, state)) => {
-                    tracing::warn!(%partition, ?state, path = %child.display(), "left alone: not supported yet");
-                }
-                None => return Err(StartError::ForeignDirectory { path: child }),
-            }
-        }
-        Ok(Ok(Work { partitions, checkpoints: Checkpoints::read(&*self.disk, path) }))
-    }
-
     fn context(&self, dir: &LogDir) -> LogContext {
         LogContext {
             disk: self.disk.clone(),
@@ -252,17 +137,24 @@ impl LogManager {
 
     /// The log of a partition, if it is here.
     pub fn get(&self, partition: &TopicPartition) -> Option<Arc<Log>> {
-        self.logs.load().get(partition).cloned()
+        self.read_logs().current.get(partition).cloned()
     }
 
-    /// All logs right now.
+    /// All logs in use right now; not those that a move is still building.
     pub fn all(&self) -> Vec<Arc<Log>> {
-        self.logs.load().values().cloned().collect()
+        self.read_logs().current.values().cloned().collect()
     }
 
-    /// The log of a partition; a new one lands in the working directory with the fewest. `topic_id` is written into a new
-    /// or yet nameless directory. All directories offline: `Offline`; so too, unless the partition `is_new`, when any is:
-    /// its records may lie there, and an empty log beside them would be taken for the truth (`LogManager.getOrCreateLog`).
+    /// The logs in use and those being built.
+    fn everything(&self) -> Vec<Arc<Log>> {
+        let logs = self.read_logs();
+        logs.current.values().chain(logs.future.values()).cloned().collect()
+    }
+
+    /// The log of a partition; a new one lands in the directory that was asked for, or else in the working one with the
+    /// fewest logs. `topic_id` is written into a new or yet nameless directory. All directories offline: `Offline`; so too,
+    /// unless the partition `is_new`, when any is: its records may lie there, and an empty log beside them would be taken
+    /// for the truth (`LogManager.getOrCreateLog`).
     pub fn get_or_create(
         &self,
         partition: &TopicPartition,
@@ -270,13 +162,14 @@ impl LogManager {
         topic_id: Option<TopicId>,
         config: LogConfig,
     ) -> Result<Arc<Log>, StorageError> {
-        let changes = self.changes();
+        let mut changes = self.changes();
         let log = match self.get(partition) {
             Some(log) => log,
-            None if is_new => self.create(partition, config)?,
             None => {
-                self.dirs.iter().try_for_each(|dir| dir.health.check())?;
-                self.create(partition, config)?
+                if !is_new {
+                    self.check_all_dirs()?;
+                }
+                self.create(&mut changes, partition, config)?
             }
         };
         drop(changes);
@@ -287,29 +180,68 @@ impl LogManager {
         Ok(log)
     }
 
-    fn create(&self, partition: &TopicPartition, config: LogConfig) -> Result<Arc<Log>, StorageError> {
-        let dir = self.emptiest_dir()?;
-        let path = dir.health.path().join(partition.to_string());
-        let made = self.disk.create_dir_all(&path).attempt("make", &path);
-        dir.health.watch(made)?;
-        // A directory that is there already was made by somebody's hand or a crash: everything in it is looked at.
-        let opened = Log::open(&path, partition.clone(), config, LoadHints::default(), self.context(dir));
-        let log = Arc::new(dir.health.watch(opened)?);
-        let mut logs = self.logs.load().as_ref().clone();
-        logs.insert(partition.clone(), log.clone());
-        self.logs.store(Arc::new(logs));
+    fn check_all_dirs(&self) -> Result<(), StorageError> {
+        self.dirs.iter().try_for_each(|dir| dir.health.check())
+    }
+
+    fn create(
+        &self,
+        changes: &mut Changes,
+        partition: &TopicPartition,
+        config: LogConfig,
+    ) -> Result<Arc<Log>, StorageError> {
+        let name = partition.to_string();
+        let preferred = changes.preferred.get(partition).and_then(|path| self.dir(path));
+        let made = match preferred {
+            Some(dir) => self.make_dir(dir, &name).map(|path| (dir, path)),
+            None => self.make_dir_somewhere(&name),
+        };
+        let (dir, path) = made?;
+        let log = self.open_new(dir, &path, partition, config)?;
+        changes.preferred.remove(partition);
+        self.write_logs().current.insert(partition.clone(), log.clone());
         Ok(log)
     }
 
-    fn emptiest_dir(&self) -> Result<&LogDir, StorageError> {
-        let logs = self.logs.load();
-        let count = |dir: &&LogDir| logs.values().filter(|log| log.parent_dir() == dir.health.path()).count();
-        let working = self.dirs.iter().filter(|dir| dir.health.failure().is_none());
-        let offline = || {
-            let path = self.dirs.first().map(|dir| dir.health.path().to_owned()).unwrap_or_default();
-            StorageError::Offline { path }
-        };
-        working.min_by_key(count).ok_or_else(offline)
+    /// Makes a log's directory in the first that will have it, the emptiest first (`LogManager.nextLogDirs`).
+    fn make_dir_somewhere(&self, name: &str) -> Result<(&LogDir, PathBuf), StorageError> {
+        let mut dirs: Vec<&LogDir> = self.working_dirs().collect();
+        dirs.sort_by_key(|dir| dir.logs.load(Ordering::Relaxed));
+        let first = self.dirs.first().map(|dir| dir.health.path().to_owned());
+        let mut outcome = Err(StorageError::Offline { path: first.unwrap_or_default() });
+        for dir in dirs {
+            outcome = self.make_dir(dir, name).map(|path| (dir, path));
+            if outcome.is_ok() {
+                break;
+            }
+        }
+        outcome
+    }
+
+    fn make_dir(&self, dir: &LogDir, name: &str) -> Result<PathBuf, StorageError> {
+        dir.health.check()?;
+        let path = dir.health.path().join(name);
+        dir.health.watch(self.disk.create_dir_all(&path).attempt("make", &path))?;
+        Ok(path)
+    }
+
+    /// Opens the log of a directory that was just made. One that was there already was made by somebody's hand or a crash:
+    /// everything in it is looked at.
+    fn open_new(
+        &self,
+        dir: &LogDir,
+        path: &Path,
+        partition: &TopicPartition,
+        config: LogConfig,
+    ) -> Result<Arc<Log>, StorageError> {
+        let opened = Log::open(path, partition.clone(), config, LoadHints::default(), self.context(dir));
+        let log = dir.health.watch(opened)?;
+        dir.logs.fetch_add(1, Ordering::Relaxed);
+        Ok(Arc::new(log))
+    }
+
+    fn dir(&self, path: &Path) -> Option<&LogDir> {
+        self.dirs.iter().find(|dir| dir.health.path() == path)
     }
 
     /// Takes partitions out of service and renames their directories. Their files go after `file.delete.delay.ms`, see
@@ -318,12 +250,14 @@ impl LogManager {
     pub fn delete(&self, partitions: &[TopicPartition]) -> Result<usize, StorageError> {
         let gone = {
             let mut changes = self.changes();
-            let mut logs = self.logs.load().as_ref().clone();
-            let gone: Vec<Arc<Log>> = partitions.iter().filter_map(|partition| logs.remove(partition)).collect();
-            self.logs.store(Arc::new(logs));
-            gone.iter()
-                .filter(|log| log.check_online().is_ok())
-                .try_for_each(|log| self.rename_for_deletion(log, &mut changes))?;
+            let gone: Vec<Arc<Log>> = {
+                let mut logs = self.write_logs();
+                let Logs { current, future } = &mut *logs;
+                let removed = |one| [current.remove(one), future.remove(one)].into_iter().flatten();
+                partitions.iter().flat_map(removed).collect()
+            };
+            partitions.iter().for_each(|partition| drop(changes.preferred.remove(partition)));
+            gone.iter().try_for_each(|log| self.rename_for_deletion(log, &mut changes))?;
             gone
         };
         let touched = |dir: &&LogDir| gone.iter().any(|log| log.parent_dir() == dir.health.path());
@@ -335,14 +269,17 @@ impl LogManager {
         Ok(gone.len())
     }
 
-    fn rename_for_deletion(&self, log: &Arc<Log>, changes: &mut Deletions) -> Result<(), StorageError> {
-        let unique = rand::random::<u128>();
-        let to = log.parent_dir().join(delete_dir_name(log.partition(), unique));
+    /// Queues the directory of a log that is in no table any more. In a failed directory it stays as it is.
+    fn rename_for_deletion(&self, log: &Arc<Log>, changes: &mut Changes) -> Result<(), StorageError> {
+        let Some(dir) = self.dir(log.parent_dir()) else { return Ok(()) };
+        dir.logs.fetch_sub(1, Ordering::Relaxed);
+        if dir.health.failure().is_some() {
+            return Ok(());
+        }
+        let to = log.parent_dir().join(delete_dir_name(log.partition(), rand::random()));
         log.rename_dir(to.clone())?;
         let due_ms = self.clock.now_ms().saturating_add(millis(log.config().file_delete_delay));
-        if let Some(dir) = self.dirs.iter().find(|dir| dir.health.path() == log.parent_dir()) {
-            changes.due.push((due_ms, to, dir.health.clone()));
-        }
+        changes.due.push((due_ms, to, dir.health.clone()));
         Ok(())
     }
 
@@ -383,13 +320,13 @@ impl LogManager {
 
     /// Forgets producers that were silent for `producer.id.expiration.ms`.
     pub fn expire_producers(&self, now_ms: i64) {
-        self.logs.load().values().for_each(|log| log.expire_producers(now_ms));
+        self.everything().iter().for_each(|log| log.expire_producers(now_ms));
     }
 
     /// Runs something on every log of a working directory. A failure has taken the directory offline and said so.
     fn each_log(&self, what: &str, run: impl Fn(&Log) -> Result<usize, StorageError>) -> usize {
         let mut total = 0;
-        for log in self.logs.load().values().filter(|log| log.check_online().is_ok()) {
+        for log in self.everything().iter().filter(|log| log.check_online().is_ok()) {
             match run(log) {
                 Ok(count) => total += count,
                 Err(error) => tracing::warn!(partition = %log.partition(), %error, "could not {what} a log"),
@@ -398,48 +335,10 @@ impl LogManager {
         total
     }
 
-    /// Writes `recovery-point-offset-checkpoint` and `log-start-offset-checkpoint` of every working directory.
-    pub fn checkpoint_offsets(&self) -> Result<(), StorageError> {
-        self.working_dirs().try_for_each(|dir| self.checkpoint_dir(dir))
-    }
-
-    fn checkpoint_dir(&self, dir: &LogDir) -> Result<(), StorageError> {
-        let logs = self.logs_in(dir);
-        let points = logs.iter().map(|log| (log.partition().clone(), log.recovery_point())).collect();
-        self.write_checkpoint(dir, RECOVERY_POINT_FILE, points)?;
-        let moved = logs.iter().filter(|log| log.log_start_offset() > log.first_segment_offset());
-        let starts = moved.map(|log| (log.partition().clone(), log.log_start_offset())).collect();
-        self.write_checkpoint(dir, LOG_START_OFFSET_FILE, starts)
-    }
-
-    /// Writes `replication-offset-checkpoint` of every working directory.
-    pub fn checkpoint_high_watermarks(&self) -> Result<(), StorageError> {
-        self.working_dirs().try_for_each(|dir| self.checkpoint_marks(dir))
-    }
-
-    fn checkpoint_marks(&self, dir: &LogDir) -> Result<(), StorageError> {
-        let logs = self.logs_in(dir);
-        let marks = logs.iter().map(|log| (log.partition().clone(), log.high_watermark())).collect();
-        self.write_checkpoint(dir, HIGH_WATERMARK_FILE, marks)
-    }
-
-    fn write_checkpoint(&self, dir: &LogDir, name: &str, table: OffsetTable) -> Result<(), StorageError> {
-        let path = dir.health.path().join(name);
-        dir.health.watch(write_offsets(&*self.disk, &path, &table))
-    }
-
-    fn logs_in(&self, dir: &LogDir) -> Vec<Arc<Log>> {
-        self.logs.load().values().filter(|log| log.parent_dir() == dir.health.path()).cloned().collect()
-    }
-
-    fn working_dirs(&self) -> impl Iterator<Item = &LogDir> {
-        self.dirs.iter().filter(|dir| dir.health.failure().is_none())
-    }
-
     /// Swaps the settings of all logs of a topic.
     pub fn update_topic_config(&self, topic: &str, config: &LogConfig) {
-        let logs = self.logs.load();
-        logs.values().filter(|log| &*log.partition().topic == topic).for_each(|log| log.update_config(config.clone()));
+        let logs = self.everything();
+        logs.iter().filter(|log| &*log.partition().topic == topic).for_each(|log| log.update_config(config.clone()));
     }
 
     /// Directories that work.
@@ -453,123 +352,26 @@ impl LogManager {
         self.dirs.iter().filter_map(failed).collect()
     }
 
-    /// The end of a clean stop: flushes and closes every log, writes all checkpoints, and last the mark that spares the
-    /// next start a recovery. Appends must have ended.
-    /// One directory that fails does not cost the others their marks; the first failure is answered.
-    pub fn shutdown(&self) -> Result<(), StorageError> {
-        let closed: Vec<_> = self.working_dirs().map(|dir| self.close_dir(dir)).collect();
-        closed.into_iter().collect()
+    fn working_dirs(&self) -> impl Iterator<Item = &LogDir> {
+        self.dirs.iter().filter(|dir| dir.health.failure().is_none())
     }
 
-    fn close_dir(&self, dir: &LogDir) -> Result<(), StorageError> {
-        self.close_logs(dir)?;
-        self.checkpoint_dir(dir)?;
-        self.checkpoint_marks(dir)?;
-        dir.health.watch(clean_shutdown::write(&*self.disk, dir.health.path()))
-    }
-
-    /// Several at a time: the syncs of one wait together with those of others.
-    fn close_logs(&self, dir: &LogDir) -> Result<(), StorageError> {
-        let path = dir.health.path();
-        dir.health.watch(self.disk.sync_dir(path).attempt("sync", path))?;
-        let logs = self.logs_in(dir);
-        logs.iter().for_each(|log| log.note_durable_dir());
-        let share = logs.len().div_ceil(CLOSING_THREADS).max(1);
-        std::thread::scope(|scope| {
-            let close = |logs: &[Arc<Log>]| logs.iter().try_for_each(|log| log.close());
-            let running: Vec<_> = logs.chunks(share).map(|logs| scope.spawn(move || close(logs))).collect();
-            running.into_iter().try_for_each(joined)
-        })
-    }
-
-    fn changes(&self) -> MutexGuard<'_, Deletions> {
+    fn changes(&self) -> MutexGuard<'_, Changes> {
         self.changes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn read_logs(&self) -> RwLockReadGuard<'_, Logs> {
+        self.logs.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write_logs(&self) -> RwLockWriteGuard<'_, Logs> {
+        self.logs.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// What a thread answered; its panic goes on here.
 fn joined<T>(thread: std::thread::ScopedJoinHandle<'_, T>) -> T {
     thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-}
-
-struct Work {
-    partitions: Vec<(TopicPartition, PathBuf)>,
-    checkpoints: Checkpoints,
-}
-
-/// The offset checkpoints of one directory.
-#[derive(Debug, Default)]
-struct Checkpoints {
-    recovery_points: OffsetTable,
-    log_starts: OffsetTable,
-    high_watermarks: OffsetTable,
-}
-
-impl Checkpoints {
-    /// A damaged one counts as empty, which costs time but loses nothing: everything is scanned.
-    fn read(disk: &dyn Disk, dir: &Path) -> Checkpoints {
-        let read = |name: &str| {
-            read_offsets(disk, &dir.join(name)).unwrap_or_else(|error| {
-                tracing::warn!(%error, "going on without this checkpoint");
-                BTreeMap::new()
-            })
-        };
-        Checkpoints {
-            recovery_points: read(RECOVERY_POINT_FILE),
-            log_starts: read(LOG_START_OFFSET_FILE),
-            high_watermarks: read(HIGH_WATERMARK_FILE),
-        }
-    }
-
-    fn hints(&self, partition: &TopicPartition, clean_shutdown: bool) -> LoadHints {
-        let at = |table: &OffsetTable| table.get(partition).copied().unwrap_or(Offset::ZERO);
-        LoadHints { clean_shutdown, recovery_point: at(&self.recovery_points), log_start_offset: at(&self.log_starts) }
-    }
-}
-
-/// A log directory that is offline from the start.
-fn failed_dir(path: &Path, listener: Option<FailureListener>, reason: &str) -> LogDir {
-    let health = Arc::new(DirHealth::new(path.to_owned(), listener));
-    health.fail(reason);
-    LogDir { health, _lock: None, clean_shutdown: false }
-}
-
-/// Makes, locks and looks at one log directory. A disk error takes it offline; somebody else's lock stops the start.
-fn open_dir(disk: &dyn Disk, path: &Path, listener: Option<FailureListener>) -> Result<LogDir, StartError> {
-    let health = Arc::new(DirHealth::new(path.to_owned(), listener));
-    let made = make_durable_dir(disk, path).attempt("make", path);
-    let locked = made.and_then(|()| disk.lock(&path.join(LOCK_FILE)).attempt("lock", path));
-    let lock = match locked {
-        Ok(lock) => Some(lock),
-        Err(StorageError::Io { action: "lock", source, .. }) if source.kind() == io::ErrorKind::WouldBlock => {
-            return Err(StartError::Locked { path: path.to_owned() });
-        }
-        Err(error) => {
-            health.fail(&error.to_string());
-            None
-        }
-    };
-    let mark = if lock.is_some() { health.watch(clean_shutdown::take(disk, path)) } else { Ok(false) };
-    Ok(LogDir { health, _lock: lock, clean_shutdown: mark.unwrap_or(false) })
-}
-
-/// Makes a directory with its missing parents, all of which will survive a crash.
-fn make_durable_dir(disk: &dyn Disk, path: &Path) -> io::Result<()> {
-    let is_missing = |dir: &&Path| !disk.exists(dir).unwrap_or(true);
-    let missing: Vec<&Path> = path.ancestors().take_while(is_missing).collect();
-    disk.create_dir_all(path)?;
-    missing.iter().filter_map(|dir| dir.parent()).try_for_each(|parent| disk.sync_dir(parent))
-}
-
-fn merge(logs: impl Iterator<Item = Arc<Log>>) -> Result<HashMap<TopicPartition, Arc<Log>>, StartError> {
-    let mut merged: HashMap<TopicPartition, Arc<Log>> = HashMap::new();
-    for log in logs {
-        if let Some(other) = merged.insert(log.partition().clone(), log.clone()) {
-            let (partition, first, second) = (log.partition().clone(), other.dir(), log.dir());
-            return Err(StartError::Duplicate { partition, first, second });
-        }
-    }
-    Ok(merged)
 }
 
 #[cfg(test)]
