@@ -8,7 +8,11 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::core::Reaping;
 use crate::four_letter::Word;
+
+/// What all watches together may take by default: room for about 1.3 million with paths of 40 bytes.
+const MAX_WATCH_BYTES: usize = 256 << 20;
 
 /// The configuration of a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +31,12 @@ pub struct Config {
     pub max_client_connections: usize,
     /// The longest request in bytes (`jute.maxbuffer`).
     pub max_request_bytes: usize,
+    /// How much memory all watches together may take, in bytes; no key of `zoo.cfg`.
+    pub max_watch_bytes: usize,
+    /// Whether nodes may have a time to live (`extendedTypesEnabled`).
+    pub extended_types: bool,
+    /// When containers and nodes with a time to live go (`znode.container.*`).
+    pub reaping: Reaping,
     /// The four-letter words that are answered (`4lw.commands.whitelist`).
     pub words: BTreeSet<Word>,
     /// Whether an answer waits for the disk (`forceSync`).
@@ -80,6 +90,9 @@ impl Config {
             max_session_timeout: tick_time * 20,
             max_client_connections: 60,
             max_request_bytes: 0xfffff,
+            max_watch_bytes: MAX_WATCH_BYTES,
+            extended_types: false,
+            reaping: Reaping::default(),
             words: [Word::Srvr].into(),
             sync: true,
             snap_count: 100_000,
@@ -115,7 +128,7 @@ impl Config {
                 "jute.maxbuffer" => {
                     config.max_request_bytes = field.number(1024, 128 << 20, "bytes, 1024 to 134217728")? as usize;
                 }
-                "4lw.commands.whitelist" => config.words = field.words(),
+                "4lw.commands.whitelist" => config.words = Word::whitelist(field.value),
                 "forceSync" => config.sync = field.value != "no",
                 "snapCount" => config.snap_count = field.number(2, u64::MAX, "a number of changes, at least 2")?,
                 "autopurge.snapRetainCount" => {
@@ -141,8 +154,10 @@ impl Config {
     /// What `conf` answers.
     pub fn describe(&self, address: SocketAddr) -> String {
         format!(
-            "clientPort={}\ndataDir={}\ntickTime={}\nmaxClientCnxns={}\nminSessionTimeout={}\nmaxSessionTimeout={}\nserverId=0\n",
+            "clientPort={}\nsecureClientPort=-1\ndataDir={}\ndataLogDir={}\ntickTime={}\nmaxClientCnxns={}\n\
+             minSessionTimeout={}\nmaxSessionTimeout={}\nclientPortListenBacklog=-1\nserverId=0\n",
             address.port(),
+            self.data_dir.display(),
             self.data_dir.display(),
             self.tick_time.as_millis(),
             self.max_client_connections,
@@ -182,12 +197,6 @@ impl Field<'_> {
             value => value.parse().map_err(|_| self.bad("an IP address or localhost")),
         }
     }
-
-    fn words(&self) -> BTreeSet<Word> {
-        let wanted: Vec<&str> = self.value.split(',').map(str::trim).collect();
-        let wants = |word: &Word| wanted.iter().any(|name| *name == "*" || *name == word.name());
-        Word::ALL.into_iter().filter(wants).collect()
-    }
 }
 
 #[cfg(test)]
@@ -220,7 +229,7 @@ mod tests {
         );
         check(
             "dataDir=/d\nclientPort=0\nclientPortAddress=127.0.0.1\ntickTime=500\nmaxSessionTimeout=-1\n4lw.commands.whitelist=ruok, wchs,x",
-            Ok(r#"/d 127.0.0.1:0 500ms 1s..10s 60 ["ruok", "wchs"] []"#),
+            Ok(r#"/d 127.0.0.1:0 500ms 1s..10s 60 ["ruok", "srvr", "wchs"] []"#),
         );
         check("clientPort=1", Err("dataDir is not set"));
         check("dataDir=/d", Err("clientPort is not set"));

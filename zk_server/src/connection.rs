@@ -62,7 +62,7 @@ pub async fn serve(stream: TcpStream, peer: SocketAddr, conn: ConnId, shared: Ar
     let _ = stream.set_nodelay(true);
     let outbox = Arc::new(Outbox::default());
     let (mut reader, mut writer) = stream.into_split();
-    let end = match first_frame(&mut reader, &mut writer, &shared).await {
+    let end = match first_frame(&mut reader, &mut writer, peer, &shared).await {
         Ok(Some(request)) => {
             let connect = Message::Connect { conn, peer, request, outbox: outbox.clone() };
             outbox.request_sent(0);
@@ -92,6 +92,7 @@ pub async fn serve(stream: TcpStream, peer: SocketAddr, conn: ConnId, shared: Ar
 async fn first_frame(
     reader: &mut OwnedReadHalf,
     writer: &mut OwnedWriteHalf,
+    peer: SocketAddr,
     shared: &Shared,
 ) -> Result<Option<ConnectRequest>, End> {
     let read = async {
@@ -99,7 +100,7 @@ async fn first_frame(
         read_exact(reader, &mut head).await?;
         match Word::parse(head) {
             Some(word) => {
-                writer.write_all(answer(word, shared).await.as_bytes()).await?;
+                writer.write_all(answer(word, peer, shared).await.as_bytes()).await?;
                 Ok(None)
             }
             None => {
@@ -111,13 +112,14 @@ async fn first_frame(
     tokio::time::timeout(shared.handshake_timeout, read).await.unwrap_or(Err(End::Silent))
 }
 
-async fn answer(word: Word, shared: &Shared) -> String {
+async fn answer(word: Word, asker: SocketAddr, shared: &Shared) -> String {
     if !shared.words.contains(&word) {
         return four_letter::refusal(word);
     }
-    let (send, receive) = oneshot::channel();
-    match shared.engine.send(Message::Word(word, send)).await {
+    let (answer, receive) = oneshot::channel();
+    match shared.engine.send(Message::Word { word, asker, answer }).await {
         Ok(()) => receive.await.unwrap_or_default(),
+        // As `AbstractFourLetterCommand.ZK_NOT_SERVING`.
         Err(_) => "This ZooKeeper instance is not currently serving requests\n".into(),
     }
 }

@@ -17,11 +17,11 @@ use bytes::Bytes;
 use crate::acl::{self, Acl, Id, perms};
 use crate::jute::{Decoder, Encoder};
 use crate::proto::{
-    self, BadRequest, ConnectRequest, Create, CreateMode, ErrorCode, EventKind, PING_XID, Read, Request, SetWatches,
-    Write, Written,
+    self, BadRequest, ConnectRequest, Create, ErrorCode, EventKind, Life, PING_XID, Read, Request, SetWatches, Write,
+    Written,
 };
 use crate::state::State;
-use crate::tree::{CONTAINER, Node, Undo, split};
+use crate::tree::{self, Node, Undo, split};
 use crate::txn::{Change, TxnHeader, TxnWriter};
 use crate::watches::Watches;
 
@@ -79,6 +79,25 @@ pub enum Effect {
     Notify(ConnId, Bytes),
     /// Send what is queued, then close.
     Close(ConnId),
+    /// Close at once and say why: the connection takes more memory than there is for it.
+    Evict(ConnId, Evicted),
+}
+
+/// A connection that had to go because all watches together took more than [`Limits::max_watch_bytes`], and its were
+/// the most.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "watches take more than {limit} bytes, and the {watches} of {peer} (session {session_id:#x}) are the most of them"
+)]
+pub struct Evicted {
+    /// Its other end.
+    pub peer: SocketAddr,
+    /// Its session, which lives on.
+    pub session_id: i64,
+    /// How many watches it had.
+    pub watches: usize,
+    /// The bound that was passed.
+    pub limit: usize,
 }
 
 /// What of the configuration the core decides by.
@@ -88,15 +107,34 @@ pub struct Limits {
     pub min_session_timeout_ms: i32,
     /// Greatest session timeout.
     pub max_session_timeout_ms: i32,
+    /// How much memory all watches together may take, in bytes. Past it the connection with the most is closed.
+    pub max_watch_bytes: usize,
+    /// Whether nodes may have a time to live (`zookeeper.extendedTypesEnabled`).
+    pub extended_types: bool,
+    /// What becomes of containers and of nodes with a time to live.
+    pub reaping: Reaping,
+}
+
+/// How nodes go that nobody deletes (`ContainerManager`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reaping {
+    /// How often is looked (`znode.container.checkIntervalMs`).
+    pub interval: Duration,
+    /// How many may go per look; Apache's server spreads as many over a minute (`znode.container.maxPerMinute`).
+    pub most: usize,
+    /// Containers that never had a child go after so long; `None` keeps them
+    /// (`znode.container.maxNeverUsedIntervalMs`).
+    pub never_used: Option<Duration>,
+}
+
+impl Default for Reaping {
+    fn default() -> Reaping {
+        Reaping { interval: Duration::from_secs(60), most: 10_000, never_used: None }
+    }
 }
 
 /// The largest answer to a multiRead in bytes; more is MARSHALLINGERROR. Clients take 1 MiB unless told otherwise.
 pub const MAX_MULTI_READ_BYTES: usize = 32 << 20;
-
-/// How often containers without children are looked for; `ContainerManager` has the same interval and bound.
-const CONTAINER_CHECK: Duration = Duration::from_secs(60);
-/// How many of them are deleted at once at most.
-const CONTAINERS_PER_CHECK: usize = 10_000;
 
 /// A connection with a session.
 #[derive(Debug, Clone)]
@@ -115,7 +153,7 @@ pub struct Core {
     state: State,
     watches: Watches,
     conns: HashMap<ConnId, Conn>,
-    next_container_check: Duration,
+    next_reaping: Duration,
 }
 
 /// Something a watch may announce.
@@ -148,7 +186,7 @@ impl Core {
             state,
             watches: Watches::default(),
             conns: HashMap::new(),
-            next_container_check: CONTAINER_CHECK,
+            next_reaping: limits.reaping.interval,
         }
     }
 
@@ -180,9 +218,9 @@ impl Core {
                     let conn = self.close_session(session_id, now, out);
                     out.extend(conn.map(Effect::Close));
                 }
-                if now.monotonic >= self.next_container_check {
-                    self.next_container_check = now.monotonic + CONTAINER_CHECK;
-                    self.delete_spent_containers(now, out);
+                if now.monotonic >= self.next_reaping {
+                    self.next_reaping = now.monotonic + self.limits.reaping.interval;
+                    self.reap(now, out);
                 }
             }
         }
@@ -251,9 +289,9 @@ impl Core {
         conn
     }
 
-    fn delete_spent_containers(&mut self, now: Now, out: &mut Vec<Effect>) {
-        let spent: Vec<Box<str>> =
-            self.state.tree.spent_containers().take(CONTAINERS_PER_CHECK).map(Box::from).collect();
+    fn reap(&mut self, now: Now, out: &mut Vec<Effect>) {
+        let Reaping { most, never_used, .. } = self.limits.reaping;
+        let spent: Vec<Box<str>> = self.state.tree.spent(now.wall_ms, never_used).take(most).map(Box::from).collect();
         for path in spent {
             let header = self.header(0, now);
             let change = Change::Delete { path: path.clone() };
@@ -297,6 +335,7 @@ impl Core {
             }
             Ok(request) => {
                 let (reply, and_close) = self.answer(&asker, header.xid, request, now, out);
+                self.bound_watches(out);
                 out.push(Effect::Reply(conn, reply));
                 if and_close {
                     self.forget(conn);
@@ -309,6 +348,19 @@ impl Core {
                 self.forget(conn);
                 out.push(Effect::Close(conn));
             }
+        }
+    }
+
+    /// Takes watches away until they fit, always from whoever has the most: one client cannot spend what others need.
+    fn bound_watches(&mut self, out: &mut Vec<Effect>) {
+        let limit = self.limits.max_watch_bytes;
+        while self.watches.bytes() > limit {
+            let Some((conn, watches)) = self.watches.largest_holder() else { return };
+            if let Some(Conn { peer, session_id, .. }) = self.conns.get(&conn) {
+                out.push(Effect::Evict(conn, Evicted { peer: *peer, session_id: *session_id, watches, limit }));
+            }
+            self.watches.remove_connection(conn);
+            self.forget(conn);
         }
     }
 
@@ -396,7 +448,11 @@ impl Core {
             }
             Request::Sync { path } => body.string(path),
             Request::Ping | Request::CloseSession => {}
-            Request::CheckWatches { path, kind } if self.watches.contains(path, asker.conn, kind) => {}
+            // Java looks for the last slash first, and stumbles (`PathParentIterator.next`).
+            Request::CheckWatches { path, .. } if !path.is_empty() && !path.contains('/') => {
+                return Err(ErrorCode::MarshallingError);
+            }
+            Request::CheckWatches { path, kind } if !path.is_empty() && self.watches.contains(path, kind) => {}
             Request::RemoveWatches { path, kind } if self.watches.remove(path, asker.conn, kind) => {}
             Request::CheckWatches { .. } | Request::RemoveWatches { .. } => return Err(ErrorCode::NoWatcher),
             Request::AddWatch { path, recursive } => {
@@ -611,7 +667,7 @@ impl Core {
     }
 
     fn settle_create(&self, asker: &Asker, create: &Create<'_>) -> Result<Change, ErrorCode> {
-        let mode = create.mode()?;
+        let mode = create.mode(self.limits.extended_types)?;
         let (parent_path, _) = split(create.path).ok_or(ErrorCode::BadArguments)?;
         if create.path.contains('\0') {
             return Err(ErrorCode::BadArguments);
@@ -629,10 +685,11 @@ impl Core {
         if parent.is_ephemeral() {
             return Err(ErrorCode::NoChildrenForEphemerals);
         }
-        let owner = match mode {
-            CreateMode { container: true, .. } => CONTAINER,
-            CreateMode { ephemeral: true, .. } => asker.session_id,
-            CreateMode { .. } => 0,
+        let owner = match mode.life {
+            Life::Persistent => 0,
+            Life::Ephemeral => asker.session_id,
+            Life::Container => tree::CONTAINER,
+            Life::Ttl(ttl_ms) => tree::owner_of_ttl(ttl_ms),
         };
         Ok(Change::Create {
             path: path.into(),
@@ -698,7 +755,13 @@ fn encode_strings<'a>(strings: impl ExactSizeIterator<Item = &'a str>, body: &mu
 /// Tries bytes as a request on a fresh server; nothing may panic. For fuzz targets.
 pub fn fuzz(bytes: &[u8]) {
     let now = Now { wall_ms: 0, monotonic: Duration::ZERO };
-    let limits = Limits { min_session_timeout_ms: 1, max_session_timeout_ms: 1000 };
+    let limits = Limits {
+        min_session_timeout_ms: 1,
+        max_session_timeout_ms: 1000,
+        max_watch_bytes: 100_000,
+        extended_types: true,
+        reaping: Reaping::default(),
+    };
     let mut core = Core::new(State::new(Duration::from_secs(1), 0), limits);
     let conn = ConnId(1);
     let peer = SocketAddr::from(([127, 0, 0, 1], 1));

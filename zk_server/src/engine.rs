@@ -8,6 +8,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use rand::RngExt;
@@ -16,9 +17,10 @@ use tracing::{error, info, warn};
 use world::Clock;
 
 use crate::core::{ConnId, Core, Effect, Event, Now};
-use crate::four_letter::{self, Counters, Word};
+use crate::four_letter::{Connection, Scene, Word};
 use crate::outbox::Outbox;
-use crate::proto::ConnectRequest;
+use crate::proto::{self, ConnectRequest};
+use crate::stats::{ConnectionStats, ServerStats};
 use crate::store::{Store, describe};
 
 /// How many messages can wait for the engine.
@@ -56,7 +58,14 @@ pub enum Message {
     /// Time went by.
     Tick,
     /// Somebody wants a four-letter word answered.
-    Word(Word, oneshot::Sender<String>),
+    Word {
+        /// Which.
+        word: Word,
+        /// Who wants to know.
+        asker: SocketAddr,
+        /// Where the answer goes.
+        answer: oneshot::Sender<String>,
+    },
     /// The end.
     Stop,
 }
@@ -78,8 +87,10 @@ pub struct Engine {
     store: Store,
     clock: Arc<dyn Clock>,
     clients: HashMap<ConnId, Client>,
-    counters: Counters,
+    stats: ServerStats,
     effects: Vec<Effect>,
+    /// The requests of the batch, whose time is taken when it ends.
+    taken: Vec<Taken>,
     /// Effects up to here are counted in `batch_bytes`.
     counted: usize,
     batch_bytes: usize,
@@ -87,23 +98,33 @@ pub struct Engine {
     unfinished: Vec<ConnId>,
 }
 
+/// A request under way.
+struct Taken {
+    conn: ConnId,
+    op: i32,
+    xid: i32,
+    at: Duration,
+}
+
 /// A connection as the engine knows it.
 struct Client {
     outbox: Arc<Outbox>,
+    stats: ConnectionStats,
     /// Requests put aside.
     deferred: VecDeque<Bytes>,
 }
 
 impl Engine {
     /// Puts the parts together.
-    pub fn new(core: Core, store: Store, clock: Arc<dyn Clock>, counters: Counters) -> Engine {
+    pub fn new(core: Core, store: Store, clock: Arc<dyn Clock>, stats: ServerStats) -> Engine {
         Engine {
             core,
             store,
             clock,
             clients: HashMap::new(),
-            counters,
+            stats,
             effects: Vec::new(),
+            taken: Vec::new(),
             counted: 0,
             batch_bytes: 0,
             unfinished: Vec::new(),
@@ -145,7 +166,9 @@ impl Engine {
     fn handle(&mut self, message: Message) -> bool {
         match message {
             Message::Connect { conn, peer, request, outbox } => {
-                self.clients.insert(conn, Client { outbox, deferred: VecDeque::new() });
+                self.stats.received += 1;
+                let stats = ConnectionStats::new(self.clock.now_ms());
+                self.clients.insert(conn, Client { outbox, stats, deferred: VecDeque::new() });
                 self.happen(Event::Connect { conn, peer, request, new_password: rand::rng().random() });
             }
             Message::Request { conn, frame } => self.request(conn, frame),
@@ -155,17 +178,32 @@ impl Engine {
                 self.happen(Event::Disconnect { conn });
             }
             Message::Tick => self.happen(Event::Tick),
-            Message::Word(word, answer) => {
-                let counts = self.clients.iter().map(|(conn, client)| (*conn, client.outbox.counts())).collect();
-                let _ = answer.send(four_letter::answer(word, &self.core, &self.counters, &counts));
+            Message::Word { word, asker, answer } => {
+                // Nobody to tell is fine: whoever asked is gone.
+                let _ = answer.send(self.word(word, asker));
             }
             Message::Stop => return false,
         }
         true
     }
 
+    fn word(&mut self, word: Word, asker: SocketAddr) -> String {
+        self.stats.received += 1;
+        let now = self.now();
+        let connections = self.clients.iter_mut().map(|(conn, client)| {
+            let (sent, queued) = client.outbox.counts();
+            (*conn, Connection { stats: &mut client.stats, sent, queued })
+        });
+        let connections = connections.collect();
+        Scene { core: &self.core, stats: &mut self.stats, connections, asker, now }.answer(word)
+    }
+
+    fn now(&self) -> Now {
+        Now { wall_ms: self.clock.now_ms(), monotonic: self.clock.monotonic() }
+    }
+
     fn happen(&mut self, event: Event) {
-        let now = Now { wall_ms: self.clock.now_ms(), monotonic: self.clock.monotonic() };
+        let now = self.now();
         self.core.handle(event, now, &mut self.effects);
     }
 
@@ -178,11 +216,16 @@ impl Engine {
     }
 
     fn answer(&mut self, conn: ConnId, frame: Bytes) {
-        if let Some(client) = self.clients.get(&conn) {
+        let now = self.now();
+        if let Some(client) = self.clients.get_mut(&conn) {
             client.outbox.request_taken(frame.len());
+            client.stats.received += 1;
         }
-        self.counters.received += 1;
-        self.happen(Event::Request { conn, frame });
+        self.stats.received += 1;
+        if let Ok((header, _)) = proto::decode_header(&frame) {
+            self.taken.push(Taken { conn, op: header.op, xid: header.xid, at: now.monotonic });
+        }
+        self.core.handle(Event::Request { conn, frame }, now, &mut self.effects);
     }
 
     /// Goes on with what was put aside until that is done, the batch is full, or too much is unsent again.
@@ -215,31 +258,52 @@ impl Engine {
             }
         }
         self.store.commit()?;
+        self.note_times();
         for effect in self.effects.drain(..) {
             match effect {
                 Effect::Log(_) => {}
                 Effect::Reply(conn, frame) => {
-                    self.counters.sent += 1;
+                    self.stats.sent += 1;
                     if let Some(client) = self.clients.get(&conn) {
                         client.outbox.reply(&frame);
                     }
                 }
                 Effect::Notify(conn, frame) => {
-                    self.counters.sent += 1;
+                    self.stats.sent += 1;
                     if let Some(client) = self.clients.get(&conn) {
                         client.outbox.notify(&frame);
                     }
                 }
-                Effect::Close(conn) => {
-                    if let Some(client) = self.clients.remove(&conn) {
-                        client.outbox.close();
-                    }
+                Effect::Close(conn) => close(&mut self.clients, conn),
+                Effect::Evict(conn, evicted) => {
+                    warn!(reason = %evicted, "connection closed");
+                    close(&mut self.clients, conn);
                 }
             }
         }
         (self.counted, self.batch_bytes) = (0, 0);
         self.effects.shrink_to(64);
         Ok(())
+    }
+
+    /// Takes the time of the batch's requests, whose answers may leave now.
+    fn note_times(&mut self) {
+        if self.taken.is_empty() {
+            return;
+        }
+        let (end, zxid) = (self.clock.monotonic(), self.core.state().zxid);
+        for Taken { conn, op, xid, at } in self.taken.drain(..) {
+            self.stats.latency.add(end.saturating_sub(at).as_millis() as u64);
+            if let Some(client) = self.clients.get_mut(&conn) {
+                client.stats.answered(op, xid, zxid, at, end);
+            }
+        }
+    }
+}
+
+fn close(clients: &mut HashMap<ConnId, Client>, conn: ConnId) {
+    if let Some(client) = clients.remove(&conn) {
+        client.outbox.close();
     }
 }
 

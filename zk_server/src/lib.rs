@@ -5,8 +5,8 @@
 //! it decided before anybody hears of it; [`server`] and [`connection`] are tokio's side. In reading order: [`proto`],
 //! [`tree`], [`session`], [`watches`], [`core`], [`txn`], [`txn_log`], [`snapshot`], [`store`], [`engine`], [`server`].
 //!
-//! Absent: ensembles, reconfiguration, TLS, SASL, nodes with a time to live (refused with ZooKeeper's errors), quotas
-//! (kept as nodes, not enforced).
+//! Absent: ensembles, reconfiguration, TLS, SASL (refused with ZooKeeper's errors), quotas (kept as nodes, not
+//! enforced).
 
 pub mod acl;
 pub mod config;
@@ -21,6 +21,7 @@ pub mod server;
 pub mod session;
 pub mod snapshot;
 pub mod state;
+pub mod stats;
 pub mod store;
 pub mod tree;
 pub mod txn;

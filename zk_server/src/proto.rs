@@ -156,15 +156,26 @@ pub struct RequestHeader {
     pub op: i32,
 }
 
+/// What ends the life of a znode, but for a delete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Life {
+    /// Nothing.
+    Persistent,
+    /// The end of its session.
+    Ephemeral,
+    /// The end of its last child.
+    Container,
+    /// So many milliseconds without change and without children.
+    Ttl(i64),
+}
+
 /// What a create makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CreateMode {
-    /// Goes with its session.
-    pub ephemeral: bool,
-    /// Gets a number behind its name.
+    /// How long it lives.
+    pub life: Life,
+    /// Whether it gets a number behind its name.
     pub sequential: bool,
-    /// Goes when its last child has gone.
-    pub container: bool,
 }
 
 /// A create as it stands in a request.
@@ -180,21 +191,42 @@ pub struct Create<'a> {
     pub acl: Vec<RawAcl<'a>>,
     /// `CreateMode` flags as sent.
     pub flags: i32,
+    /// Time to live in milliseconds, -1 for none; only [`op::CREATE_TTL`] has one.
+    pub ttl_ms: i64,
 }
 
 impl Create<'_> {
-    /// The mode behind the flags (`CreateMode.fromFlag`). A time to live is UNIMPLEMENTED, as on every Apache server
-    /// without `extendedTypesEnabled`.
-    pub fn mode(&self) -> Result<CreateMode, ErrorCode> {
-        let container = self.op == op::CREATE_CONTAINER;
-        match self.flags {
-            0..=3 => Ok(CreateMode { ephemeral: self.flags & 1 != 0, sequential: self.flags & 2 != 0, container }),
-            4 => Ok(CreateMode { ephemeral: false, sequential: false, container }),
-            5 | 6 => Err(ErrorCode::Unimplemented),
-            _ => Err(ErrorCode::BadArguments),
+    /// The mode behind operation and flags (`CreateMode.fromFlag`, `EphemeralType.validateTTL`). A time to live is
+    /// UNIMPLEMENTED unless `extended_types` are enabled. [`op::CREATE_TTL`] without its flags is BADARGUMENTS here;
+    /// Apache's server dies of it.
+    pub fn mode(&self, extended_types: bool) -> Result<CreateMode, ErrorCode> {
+        let sequential = matches!(self.flags, 2 | 3 | 6);
+        let life = match (self.flags, self.op) {
+            (5 | 6, _) if !extended_types => return Err(ErrorCode::Unimplemented),
+            (5 | 6, _) if (1..=MAX_TTL_MS).contains(&self.ttl_ms) => Life::Ttl(self.ttl_ms),
+            (0..=4, op::CREATE_CONTAINER) => Life::Container,
+            (1 | 3, op::CREATE | op::CREATE2) => Life::Ephemeral,
+            (0 | 2 | 4, op::CREATE | op::CREATE2) => Life::Persistent,
+            _ => return Err(ErrorCode::BadArguments),
+        };
+        Ok(CreateMode { life, sequential })
+    }
+
+    /// The operation that this create is inside of a multi: there the flags name it (`Op.Create.getOpcode`).
+    fn inside_multi(mut self) -> Result<Self, JuteError> {
+        match (self.op, self.flags) {
+            (op::CREATE_TTL, 5 | 6) => {}
+            (op::CREATE_TTL, _) => (self.op, self.ttl_ms) = (op::CREATE, -1),
+            (_, 0..=3) => {}
+            (_, 4) => self.op = op::CREATE_CONTAINER,
+            (_, flags) => return Err(JuteError::Unknown(flags)),
         }
+        Ok(self)
     }
 }
+
+/// The longest time to live, about 34 years (`EphemeralType.TTL.maxValue`).
+pub const MAX_TTL_MS: i64 = 0xff_ffff_ffff;
 
 /// An operation that changes something, alone or in a multi.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -343,10 +375,8 @@ fn decode_write<'a>(op: i32, input: &mut Decoder<'a>) -> Result<Write<'a>, JuteE
             let data = input.buffer()?;
             let acl = input.vector(RawAcl::LEAST_BYTES, RawAcl::decode)?;
             let flags = input.int()?;
-            if op == op::CREATE_TTL {
-                input.long()?;
-            }
-            Write::Create(Create { op, path, data, acl, flags })
+            let ttl_ms = if op == op::CREATE_TTL { input.long()? } else { -1 };
+            Write::Create(Create { op, path, data, acl, flags, ttl_ms })
         }
         op::DELETE => Write::Delete { path: input.string()?, version: input.int()? },
         op::SET_DATA => Write::SetData { path: input.string()?, data: input.buffer()?, version: input.int()? },
@@ -378,7 +408,7 @@ fn multi_ops<'a, T>(
 fn decode_multi<'a>(input: &mut Decoder<'a>) -> Result<Vec<Write<'a>>, JuteError> {
     multi_ops(input, |op, input| match decode_write(op, input)? {
         Write::SetAcl { .. } => Err(JuteError::Unknown(op::SET_ACL)),
-        Write::Create(create) if !(0..=6).contains(&create.flags) => Err(JuteError::Unknown(create.flags)),
+        Write::Create(create) => create.inside_multi().map(Write::Create),
         write => Ok(write),
     })
 }

@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::connection::{self, Shared};
 use crate::core::{ConnId, Core, Limits};
 use crate::engine::{self, Engine, Health, Message};
-use crate::four_letter::Counters;
+use crate::stats::ServerStats;
 use crate::store::{Settings, Store, StoreError};
 
 /// How long a connection may stay without asking for a session; Apache's `sessionlessCnxnTimeout`.
@@ -77,9 +77,12 @@ pub async fn start(config: Config, disk: Arc<dyn Disk>, clock: Arc<dyn Clock>) -
     let limits = Limits {
         min_session_timeout_ms: config.min_session_timeout.as_millis() as i32,
         max_session_timeout_ms: config.max_session_timeout.as_millis() as i32,
+        max_watch_bytes: config.max_watch_bytes,
+        extended_types: config.extended_types,
+        reaping: config.reaping,
     };
-    let counters = Counters { conf: config.describe(address), ..Counters::default() };
-    let engine = Engine::new(Core::new(state, limits), store, clock, counters);
+    let stats = ServerStats { conf: config.describe(address), started: clock.monotonic(), ..ServerStats::default() };
+    let engine = Engine::new(Core::new(state, limits), store, clock, stats);
     let (send, receive) = mpsc::channel(engine::QUEUE);
     let (tell, health) = watch::channel(Health::Running);
     let thread = engine::spawn(engine, receive, tell).map_err(StartError::Thread)?;

@@ -86,11 +86,11 @@ impl Sessions {
         }
     }
 
-    /// Notes a sign of life.
+    /// Notes a sign of life. The deadline comes nearer when the timeout has become shorter.
     pub fn touch(&mut self, id: i64, now: Duration) {
         let Some(timeout_ms) = self.sessions.get(&id).map(|session| session.timeout_ms) else { return };
         let deadline_ms = self.deadline(timeout_ms, now);
-        let Some(session) = self.sessions.get_mut(&id).filter(|session| session.deadline_ms < deadline_ms) else {
+        let Some(session) = self.sessions.get_mut(&id).filter(|session| session.deadline_ms != deadline_ms) else {
             return;
         };
         let before = std::mem::replace(&mut session.deadline_ms, deadline_ms);
@@ -107,6 +107,11 @@ impl Sessions {
     /// All sessions, in no order.
     pub fn iter(&self) -> impl Iterator<Item = (i64, &Session)> {
         self.sessions.iter().map(|(id, session)| (*id, session))
+    }
+
+    /// Which sessions end when, in milliseconds of the monotonic clock, soonest first.
+    pub fn buckets(&self) -> impl Iterator<Item = (u64, impl Iterator<Item = i64>)> {
+        self.buckets.iter().map(|(deadline_ms, ids)| (*deadline_ms, ids.iter().copied()))
     }
 
     /// How many there are.
@@ -152,6 +157,8 @@ mod tests {
         sessions.touch(7, at(260));
         assert_eq!(sessions.expired(at(599)), []);
         assert_eq!(sessions.expired(at(600)), [7]);
+        sessions.attach(7, ConnId(1), 50, at(270));
+        assert_eq!(sessions.expired(at(400)), [7], "a client that came back with a shorter timeout");
         sessions.remove(7);
         assert_eq!(sessions.expired(at(600)), []);
         assert!(sessions.buckets.is_empty());

@@ -1,12 +1,12 @@
 //! The znodes. Paths are walked name by name from the root; a node knows its children, not its own name.
 //!
-//! Always: every ephemeral node's path stands under its owner in `ephemerals`, and nowhere else; containers likewise in
-//! `containers`. Applying a change
-//! answers how to take it back, which is how a multi that fails half-way leaves no trace. Whether a change is allowed
+//! Always: every ephemeral node's path stands under its owner in `ephemerals`, and nowhere else; containers and nodes
+//! with a time to live likewise in `mortal`. Applying a change answers how to take it back, which is how a multi that fails half-way leaves no trace. Whether a change is allowed
 //! is decided before, in [`crate::core`]. Quotas are not kept: `/zookeeper/quota` exists, but limits nothing.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use thiserror::Error;
 
@@ -29,7 +29,7 @@ pub struct Node {
     /// How many children were ever made here; clients see another count, [`Node::stat`].
     pub cversion: i32,
     pub aversion: i32,
-    /// The session of an ephemeral node, [`CONTAINER`], or 0.
+    /// The session of an ephemeral node, [`CONTAINER`], what [`owner_of_ttl`] made, or 0.
     pub owner: i64,
     /// Where the children are; private to the tree.
     children: BTreeMap<Box<str>, NodeId>,
@@ -42,6 +42,20 @@ const ROOT: NodeId = NodeId(0);
 
 /// The owner of a container node: one that goes when its last child has gone (`EphemeralType.CONTAINER`).
 pub const CONTAINER: i64 = i64::MIN;
+
+/// The high 24 bits of the owner of a node with a time to live; the rest is that time (`EphemeralType.TTL`).
+const TTL_MARK: u64 = 0xff_0000;
+
+/// The owner of a node that goes after so many milliseconds without change and without children.
+pub fn owner_of_ttl(ttl_ms: i64) -> i64 {
+    ((TTL_MARK << 40) | ttl_ms as u64) as i64
+}
+
+/// The time to live behind an owner, in milliseconds.
+fn ttl_of(owner: i64) -> Option<i64> {
+    let owner = owner as u64;
+    (owner >> 40 == TTL_MARK).then_some((owner & 0xff_ffff_ffff) as i64)
+}
 
 impl Node {
     /// A node without children.
@@ -64,12 +78,25 @@ impl Node {
 
     /// Whether it goes with a session.
     pub fn is_ephemeral(&self) -> bool {
-        self.owner != 0 && self.owner != CONTAINER
+        self.owner != 0 && !self.is_mortal()
     }
 
-    /// Whether it is a container that had children and has none any more. One that never had any stays.
-    pub fn is_spent_container(&self) -> bool {
-        self.owner == CONTAINER && self.cversion > 0 && self.children.is_empty()
+    /// Whether it is a container or has a time to live.
+    fn is_mortal(&self) -> bool {
+        self.owner == CONTAINER || ttl_of(self.owner).is_some()
+    }
+
+    /// Whether nothing keeps it alive: a container that had children and has none any more (or never had one and is
+    /// older than `never_used`), or a node without children whose time to live has passed since its last change.
+    fn is_spent(&self, now_ms: i64, never_used: Option<Duration>) -> bool {
+        let idle_ms = now_ms.saturating_sub(self.mtime);
+        self.children.is_empty()
+            && match ttl_of(self.owner) {
+                Some(ttl_ms) => idle_ms > ttl_ms,
+                None => {
+                    self.cversion > 0 || never_used.is_some_and(|limit| idle_ms as i128 > limit.as_millis() as i128)
+                }
+            }
     }
 
     /// The names of the children, sorted.
@@ -139,7 +166,7 @@ pub struct Tree {
     nodes: Vec<Option<Box<Node>>>,
     free: Vec<u32>,
     ephemerals: BTreeMap<i64, BTreeSet<Box<str>>>,
-    containers: BTreeSet<Box<str>>,
+    mortal: BTreeSet<Box<str>>,
     acls: HashSet<Arc<[Acl]>>,
     data_bytes: usize,
 }
@@ -162,7 +189,7 @@ impl Tree {
             nodes: Vec::new(),
             free: Vec::new(),
             ephemerals: BTreeMap::new(),
-            containers: BTreeSet::new(),
+            mortal: BTreeSet::new(),
             acls: HashSet::new(),
             data_bytes: 0,
         };
@@ -207,10 +234,10 @@ impl Tree {
         &self.ephemerals
     }
 
-    /// The containers that may go now.
-    pub fn spent_containers(&self) -> impl Iterator<Item = &str> {
-        let spent = |path: &&str| self.node(path).is_some_and(Node::is_spent_container);
-        self.containers.iter().map(|path| &**path).filter(spent)
+    /// The containers and the nodes with a time to live that may go now.
+    pub fn spent(&self, now_ms: i64, never_used: Option<Duration>) -> impl Iterator<Item = &str> {
+        let spent = move |path: &&str| self.node(path).is_some_and(|node| node.is_spent(now_ms, never_used));
+        self.mortal.iter().map(|path| &**path).filter(spent)
     }
 
     /// How many nodes are below a path, at any depth.
@@ -400,8 +427,8 @@ impl Tree {
         self.data_bytes += path.len() + node.data.as_ref().map_or(0, |data| data.len());
         if node.is_ephemeral() {
             self.ephemerals.entry(node.owner).or_default().insert(path.into());
-        } else if node.owner == CONTAINER {
-            self.containers.insert(path.into());
+        } else if node.is_mortal() {
+            self.mortal.insert(path.into());
         }
         let id = match self.free.pop() {
             Some(free) => {
@@ -428,8 +455,8 @@ impl Tree {
         let node = self.nodes.get_mut(id.0 as usize)?.take()?;
         self.free.push(id.0);
         self.data_bytes = self.data_bytes.saturating_sub(path.len() + node.data.as_ref().map_or(0, |data| data.len()));
-        if node.owner == CONTAINER {
-            self.containers.remove(path);
+        if node.is_mortal() {
+            self.mortal.remove(path);
         }
         if let Some(paths) = self.ephemerals.get_mut(&node.owner) {
             paths.remove(path);

@@ -2,8 +2,9 @@
 //! creation, deletion and data; child watches hear of children and of deletion. Watches belong to a connection, not to
 //! its session: a client sets them again when it comes back.
 //!
-//! A one-shot watch and a persistent one on the same path live side by side (as since ZooKeeper 3.9; in 3.8 the later
-//! one replaced the earlier). Always: a path stands in `by_path` for a connection exactly when it stands in `by_conn`.
+//! In each table a connection has one watch per path, and a later one replaces it whatever its mode (`WatchManager` of
+//! 3.8; since 3.9 they live side by side). Always: a path stands in `by_path` for a connection exactly when it stands in
+//! `by_conn`. How much memory watches may take is the core's business: it asks [`Watches::bytes`].
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -20,16 +21,6 @@ pub enum WatchMode {
     Persistent,
     /// Every event of this path and those below, but no children events.
     Recursive,
-}
-
-impl WatchMode {
-    fn bit(self) -> u8 {
-        match self {
-            WatchMode::OneShot => 1,
-            WatchMode::Persistent => 2,
-            WatchMode::Recursive => 4,
-        }
-    }
 }
 
 /// All watches.
@@ -57,10 +48,11 @@ impl Watches {
         self.child.add(path, conn, mode);
     }
 
-    /// Whether this connection has such a watch, or one above that sees this path.
-    pub fn contains(&self, path: &str, conn: ConnId, kind: WatcherType) -> bool {
-        (kind != WatcherType::Data && self.child.contains(path, conn))
-            || (kind != WatcherType::Children && self.data.contains(path, conn))
+    /// Whether anybody watches this very path in such a way. 3.8 does not ask whether it is the connection that wants
+    /// to know (`WatchManager.containsWatcher`).
+    pub fn contains(&self, path: &str, kind: WatcherType) -> bool {
+        (kind != WatcherType::Data && self.child.by_path.contains_key(path))
+            || (kind != WatcherType::Children && self.data.by_path.contains_key(path))
     }
 
     /// Removes the watches of a connection on a path. Answers whether there was one.
@@ -89,22 +81,66 @@ impl Watches {
         }
     }
 
-    /// Connections, paths and watches, as `wchs` and `mntr` count them: data watches only, as ZooKeeper's do.
+    /// Connections, paths and watches, as `wchs` counts them: data watches only, as ZooKeeper's does.
     pub fn summary(&self) -> (usize, usize, usize) {
-        let total = self.data.by_conn.values().map(BTreeSet::len).sum();
+        let total = self.data.by_conn.values().map(|held| held.paths.len()).sum();
         (self.data.by_conn.len(), self.data.by_path.len(), total)
+    }
+
+    /// How many watches there are of both kinds.
+    pub fn count(&self) -> usize {
+        let held = self.data.by_conn.values().chain(self.child.by_conn.values());
+        held.map(|held| held.paths.len()).sum()
+    }
+
+    /// The data watches by connection, for `wchc`.
+    pub fn by_connection(&self) -> impl Iterator<Item = (ConnId, impl Iterator<Item = &str>)> {
+        self.data.by_conn.iter().map(|(conn, held)| (*conn, held.paths.iter().map(|path| &**path)))
+    }
+
+    /// The data watches by path, for `wchp`.
+    pub fn by_path(&self) -> impl Iterator<Item = (&str, impl Iterator<Item = ConnId>)> {
+        self.data.by_path.iter().map(|(path, watchers)| (&**path, watchers.iter().map(|watcher| watcher.0)))
+    }
+
+    /// About how much memory all watches take, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.data.bytes + self.child.bytes
+    }
+
+    /// The connection whose watches take the most memory, with their number.
+    pub fn largest_holder(&self) -> Option<(ConnId, usize)> {
+        let held = |conn: ConnId| {
+            let (data, child) = (self.data.by_conn.get(&conn), self.child.by_conn.get(&conn));
+            data.into_iter()
+                .chain(child)
+                .fold((0, 0), |(bytes, count), held| (bytes + held.bytes, count + held.paths.len()))
+        };
+        let conns = self.data.by_conn.keys().chain(self.child.by_conn.keys());
+        conns.map(|conn| (held(*conn), *conn)).max().map(|((_, count), conn)| (conn, count))
     }
 }
 
-/// The watchers of one path, sorted by connection, each with its modes as bits.
-type Watchers = Vec<(ConnId, u8)>;
+/// What a watch takes besides its path, in bytes: its places in both maps and three allocations, as measured.
+const WATCH_BYTES: usize = 160;
+
+/// The watchers of one path, sorted by connection.
+type Watchers = Vec<(ConnId, WatchMode)>;
+
+/// The watches of one connection.
+#[derive(Debug, Default)]
+struct Held {
+    paths: BTreeSet<Arc<str>>,
+    bytes: usize,
+}
 
 #[derive(Debug, Default)]
 struct Table {
     by_path: HashMap<Arc<str>, Watchers>,
-    by_conn: HashMap<ConnId, BTreeSet<Arc<str>>>,
+    by_conn: HashMap<ConnId, Held>,
     /// How many recursive watches there are: without any, parents need not be looked at.
     recursive: usize,
+    bytes: usize,
 }
 
 impl Table {
@@ -113,38 +149,32 @@ impl Table {
             Some((known, _)) => known.clone(),
             None => path.into(),
         };
-        let watchers = self.by_path.entry(path.clone()).or_default();
-        let index = match watchers.binary_search_by_key(&conn, |watcher| watcher.0) {
-            Ok(index) => index,
+        let watchers = self.by_path.entry(path.clone()).or_insert_with(|| Vec::with_capacity(1));
+        self.recursive += usize::from(mode == WatchMode::Recursive);
+        match watchers.binary_search_by_key(&conn, |watcher| watcher.0) {
+            Ok(index) => {
+                if let Some(watcher) = watchers.get_mut(index) {
+                    self.recursive -= usize::from(watcher.1 == WatchMode::Recursive);
+                    watcher.1 = mode;
+                }
+            }
             Err(index) => {
-                watchers.insert(index, (conn, 0));
-                self.by_conn.entry(conn).or_default().insert(path);
-                index
+                watchers.insert(index, (conn, mode));
+                let held = self.by_conn.entry(conn).or_default();
+                held.bytes += WATCH_BYTES + path.len();
+                self.bytes += WATCH_BYTES + path.len();
+                held.paths.insert(path);
             }
-        };
-        if let Some((_, modes)) = watchers.get_mut(index) {
-            if mode == WatchMode::Recursive && *modes & mode.bit() == 0 {
-                self.recursive += 1;
-            }
-            *modes |= mode.bit();
         }
     }
 
-    fn contains(&self, path: &str, conn: ConnId) -> bool {
-        let modes = |path: &str| {
-            let watchers = self.by_path.get(path)?;
-            let index = watchers.binary_search_by_key(&conn, |watcher| watcher.0).ok()?;
-            watchers.get(index).map(|watcher| watcher.1)
-        };
-        modes(path).is_some()
-            || (self.recursive > 0
-                && parents(path).any(|parent| modes(parent).is_some_and(|m| m & WatchMode::Recursive.bit() != 0)))
-    }
-
     fn remove(&mut self, path: &str, conn: ConnId) -> bool {
-        let Some(paths) = self.by_conn.get_mut(&conn) else { return false };
-        let known = paths.remove(path);
-        if paths.is_empty() {
+        let Some(held) = self.by_conn.get_mut(&conn) else { return false };
+        let known = held.paths.remove(path);
+        if known {
+            held.bytes -= WATCH_BYTES + path.len();
+        }
+        if held.paths.is_empty() {
             self.by_conn.remove(&conn);
         }
         if known {
@@ -154,43 +184,40 @@ impl Table {
     }
 
     fn remove_connection(&mut self, conn: ConnId) {
-        for path in self.by_conn.remove(&conn).unwrap_or_default() {
+        for path in self.by_conn.remove(&conn).unwrap_or_default().paths {
             self.remove_watcher(&path, conn);
         }
     }
 
     /// The half of a removal that concerns `by_path`.
     fn remove_watcher(&mut self, path: &str, conn: ConnId) {
+        self.bytes -= WATCH_BYTES + path.len();
         let Some(watchers) = self.by_path.get_mut(path) else { return };
         if let Ok(index) = watchers.binary_search_by_key(&conn, |watcher| watcher.0) {
-            let (_, modes) = watchers.remove(index);
-            if modes & WatchMode::Recursive.bit() != 0 {
-                self.recursive -= 1;
-            }
+            let (_, mode) = watchers.remove(index);
+            self.recursive -= usize::from(mode == WatchMode::Recursive);
         }
         if watchers.is_empty() {
             self.by_path.remove(path);
+        }
+        if self.by_path.capacity() > 1024 && self.by_path.len() < self.by_path.capacity() / 8 {
+            self.by_path.shrink_to(self.by_path.len() * 2);
         }
     }
 
     fn trigger(&mut self, path: &str, kind: EventKind) -> BTreeSet<ConnId> {
         let mut told = BTreeSet::new();
-        let sees_recursively =
-            |modes: u8| modes & WatchMode::Recursive.bit() != 0 && kind != EventKind::ChildrenChanged;
+        let sees_recursively = |mode: WatchMode| mode == WatchMode::Recursive && kind != EventKind::ChildrenChanged;
         let mut ended = Vec::new();
-        for (conn, modes) in self.by_path.get_mut(path).into_iter().flatten() {
-            let here = WatchMode::OneShot.bit() | WatchMode::Persistent.bit();
-            if *modes & here != 0 || sees_recursively(*modes) {
+        for (conn, mode) in self.by_path.get(path).into_iter().flatten() {
+            if *mode != WatchMode::Recursive || sees_recursively(*mode) {
                 told.insert(*conn);
             }
-            *modes &= !WatchMode::OneShot.bit();
-            if *modes == 0 {
+            if *mode == WatchMode::OneShot {
                 ended.push(*conn);
             }
         }
-        for conn in ended {
-            self.remove(path, conn);
-        }
+        self.end(path, &ended);
         if self.recursive > 0 {
             for parent in parents(path) {
                 let watchers = self.by_path.get(parent).into_iter().flatten();
@@ -198,6 +225,25 @@ impl Table {
             }
         }
         told
+    }
+
+    /// Removes the one-shot watches of these connections on a path, all at once: a thousand watchers of one path are
+    /// not a thousand searches in each other's list.
+    fn end(&mut self, path: &str, ended: &[ConnId]) {
+        for conn in ended {
+            let Some(held) = self.by_conn.get_mut(conn) else { continue };
+            held.paths.remove(path);
+            held.bytes -= WATCH_BYTES + path.len();
+            self.bytes -= WATCH_BYTES + path.len();
+            if held.paths.is_empty() {
+                self.by_conn.remove(conn);
+            }
+        }
+        let Some(watchers) = self.by_path.get_mut(path).filter(|_| !ended.is_empty()) else { return };
+        watchers.retain(|watcher| watcher.1 != WatchMode::OneShot);
+        if watchers.is_empty() {
+            self.by_path.remove(path);
+        }
     }
 }
 
@@ -238,7 +284,7 @@ mod tests {
         }
         (1..9).for_each(|conn| all.remove_connection(ConnId(conn)));
         assert!(all.data.by_path.is_empty() && all.child.by_path.is_empty(), "{watches}: rests {all:?}");
-        assert_eq!((all.data.recursive, all.child.recursive), (0, 0), "{watches}");
+        assert_eq!((all.data.recursive, all.child.recursive, all.bytes()), (0, 0, 0), "{watches}");
     }
 
     #[test]
@@ -253,8 +299,18 @@ mod tests {
         check("1:recursive:/a", &[("/a/b/c", Created, "1"), ("/a/b", ChildrenChanged, ""), ("/a", Deleted, "1")]);
         check("1:recursive:/", &[("/a/b/c", DataChanged, "1"), ("/a", Created, "1")]);
         check("1:recursive:/a", &[("/ab", Created, ""), ("/", DataChanged, "")]);
-        // A one-shot watch neither ends nor is silenced by the persistent one beside it.
-        check("1:persistent:/a 1:data:/a", &[("/a", DataChanged, "1"), ("/a", DataChanged, "1")]);
+        // The later watch of a connection replaces the earlier: the data half becomes one-shot, the child half stays.
+        check(
+            "1:persistent:/a 1:data:/a",
+            &[("/a", DataChanged, "1"), ("/a", DataChanged, ""), ("/a", ChildrenChanged, "1"), ("/a", Deleted, "1")],
+        );
+        check("1:data:/a 1:persistent:/a", &[("/a", DataChanged, "1"), ("/a", DataChanged, "1")]);
+        check("1:recursive:/a 1:persistent:/a", &[("/a/b", Created, ""), ("/a", ChildrenChanged, "1")]);
+        check("1:persistent:/a 1:recursive:/a", &[("/a/b", Created, "1"), ("/a", ChildrenChanged, "")]);
+        check(
+            "1:recursive:/a 1:child:/a",
+            &[("/a/b", Created, "1"), ("/a/b", Deleted, "1"), ("/a", ChildrenChanged, "1")],
+        );
     }
 
     #[test]
@@ -263,11 +319,25 @@ mod tests {
         let conn = ConnId(1);
         all.add_data("/a", conn);
         assert!(!all.remove("/a", conn, WatcherType::Children));
-        assert!(all.contains("/a", conn, WatcherType::Any));
+        assert!(all.contains("/a", WatcherType::Any));
         assert!(all.remove("/a", conn, WatcherType::Any));
-        assert!(!all.contains("/a", conn, WatcherType::Any));
+        assert!(!all.contains("/a", WatcherType::Any));
         all.add_persistent("/a", conn, true);
-        assert!(all.contains("/a/b", conn, WatcherType::Data));
-        assert!(!all.contains("/a", ConnId(2), WatcherType::Data));
+        assert!(!all.contains("/a/b", WatcherType::Data), "only the path itself counts");
+        assert!(all.remove("/a", conn, WatcherType::Data));
+        assert!(!all.contains("/a", WatcherType::Data) && all.contains("/a", WatcherType::Children));
+    }
+
+    #[test]
+    fn the_largest_holder_is_known() {
+        let mut all = Watches::default();
+        all.add_data("/long-path-alone", ConnId(1));
+        ["/a", "/b"].iter().for_each(|path| all.add_child(path, ConnId(2)));
+        all.add_data("/a", ConnId(2));
+        all.add_data("/a", ConnId(2));
+        assert_eq!(all.largest_holder(), Some((ConnId(2), 3)));
+        assert_eq!(all.bytes(), 4 * WATCH_BYTES + "/long-path-alone/a/b/a".len());
+        all.remove_connection(ConnId(2));
+        assert_eq!(all.largest_holder(), Some((ConnId(1), 1)));
     }
 }

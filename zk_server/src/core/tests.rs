@@ -20,7 +20,17 @@ struct Script {
 
 impl Script {
     fn new() -> Script {
-        let limits = Limits { min_session_timeout_ms: 200, max_session_timeout_ms: 2000 };
+        Script::with_extended_types(false)
+    }
+
+    fn with_extended_types(extended_types: bool) -> Script {
+        let limits = Limits {
+            min_session_timeout_ms: 200,
+            max_session_timeout_ms: 2000,
+            max_watch_bytes: 10_000,
+            extended_types,
+            reaping: Reaping::default(),
+        };
         let core = Core::new(State::new(TICK, 0), limits);
         let now = Now { wall_ms: 1000, monotonic: Duration::ZERO };
         Script { core, now, log: Vec::new(), passwords: HashMap::new() }
@@ -41,6 +51,9 @@ impl Script {
             match effect {
                 Effect::Log(bytes) => self.log.push(bytes),
                 Effect::Close(conn) => shown.push(format!("{} closed", conn.0)),
+                Effect::Evict(conn, Evicted { watches, .. }) => {
+                    shown.push(format!("{} evicted with {watches}", conn.0))
+                }
                 Effect::Notify(conn, frame) => shown.push(format!("{} {}", conn.0, event_text(&frame))),
                 Effect::Reply(conn, frame) if command == "connect" => {
                     shown.push(format!("{} {}", conn.0, self.connected(conn, &frame)));
@@ -126,7 +139,10 @@ fn picture(state: &State) -> Vec<String> {
 
 /// Every line is `command => what goes out`.
 fn check(script: &str) {
-    let mut run = Script::new();
+    check_in(Script::new(), script);
+}
+
+fn check_in(mut run: Script, script: &str) {
     for line in script.lines().map(str::trim).filter(|line| !line.is_empty()) {
         let (command, expected) = line.split_once("=>").unwrap();
         assert_eq!(run.line(command).trim_end(), expected.trim(), "{line}");
@@ -171,9 +187,10 @@ fn encode_command(command: &str, words: &[&str], out: &mut Encoder) {
         "create-s" => encode_create(op::CREATE2, 2, words, out),
         "create-c" => encode_create(op::CREATE_CONTAINER, 4, words, out),
         "create-9" => encode_create(op::CREATE2, 9, words, out),
-        "create-ttl" => {
-            encode_create(op::CREATE_TTL, 5, words, out);
-            out.long(10);
+        // create-ttl PATH DATA MS, in the multi's flags 5; create-ttl0 without those flags
+        "create-ttl" | "create-ttl0" => {
+            encode_create(op::CREATE_TTL, if command == "create-ttl" { 5 } else { 0 }, &words[..2], out);
+            out.long(words[2].parse().unwrap());
         }
         "delete" | "check" => {
             path_op(out, if command == "delete" { op::DELETE } else { op::CHECK });
@@ -314,7 +331,7 @@ fn error_name(error: i32) -> String {
 fn body_text(command: &str, input: &mut Decoder<'_>) -> String {
     match command.trim_end_matches("-w") {
         "create1" => input.string().unwrap().to_string(),
-        "create" | "create-e" | "create-s" | "create-c" => {
+        "create" | "create-e" | "create-s" | "create-c" | "create-ttl" => {
             let path = input.string().unwrap().to_string();
             assert_eq!(input.remaining(), 68, "a stat follows");
             path
@@ -378,7 +395,7 @@ fn creating() {
          1 create /\u{10000} x => 1 BADARGUMENTS
          1 create /\u{e4} x => 1 /\u{e4}
          1 create-9 /c x => 1 BADARGUMENTS
-         1 create-ttl /c x => 1 UNIMPLEMENTED
+         1 create-ttl /c x 1 => 1 UNIMPLEMENTED
          1 create /c x none => 1 INVALIDACL
          1 create /c x 31@auth: => 1 INVALIDACL
          1 create-s /a/n- x => 1 /a/n-0000000000
@@ -495,6 +512,40 @@ fn watches_set_again_tell_what_was_missed() {
 }
 
 #[test]
+fn a_later_watch_replaces_an_earlier_one() {
+    check(
+        "1 connect 500 => 1 timeout 500
+         2 connect 500 => 2 timeout 500
+         1 create /a x => 1 /a
+         2 watch /a => 2 ok
+         2 get-w /a => 2 'x'
+         1 set /a y => 2 changed(/a); 1 ok
+         1 set /a z => 1 ok
+         1 create /a/b x => 2 children(/a); 1 /a/b
+         1 create /a/c x => 2 children(/a); 1 /a/c
+         1 watches /a children => 1 ok
+         1 watches /a data => 1 NOWATCHER
+         1 unwatch /a children => 1 NOWATCHER",
+    );
+}
+
+#[test]
+fn who_has_most_watches_goes_when_they_take_too_much() {
+    let mut run = Script::new();
+    (1..3).for_each(|conn| drop(run.line(&format!("{conn} connect 500"))));
+    assert_eq!(run.line("1 exists-w /mine"), "1 NONODE");
+    let mut heard = String::new();
+    let number = (0..1000).find(|number| {
+        heard = run.line(&format!("2 exists-w /n{number}"));
+        heard != "2 NONODE"
+    });
+    assert_eq!((number, &*heard), (Some(60), "2 evicted with 61; 2 NONODE"));
+    assert_eq!(run.line("2 ping"), "", "its connection is gone, its session is not");
+    assert_eq!(run.line("3 connect 500 2"), "3 timeout 500");
+    assert_eq!(run.line("3 create /mine x"), "1 created(/mine); 3 /mine");
+}
+
+#[test]
 fn sessions_come_and_go() {
     check(
         "1 connect 1 => 1 timeout 200
@@ -548,6 +599,37 @@ fn containers_go_when_their_last_child_has_gone() {
          tick 58000 =>
          2 connect 2000 => 2 timeout 2000
          2 ls / => 2 [never zookeeper]",
+    );
+}
+
+#[test]
+fn a_node_with_a_time_to_live_goes_when_it_was_idle_and_empty_for_so_long() {
+    check_in(
+        Script::with_extended_types(true),
+        "1 connect 2000 => 1 timeout 2000
+         1 create-ttl /t x 0 => 1 BADARGUMENTS
+         1 create-ttl /t x -1 => 1 BADARGUMENTS
+         1 create-ttl /t x 1099511627776 => 1 BADARGUMENTS
+         1 create-ttl0 /t x 5 => 1 BADARGUMENTS
+         1 create-ttl0 /t x -1 => 1 BADARGUMENTS
+         1 create-ttl /t x 59000 => 1 /t
+         1 create-ttl /full x 1 => 1 /full
+         1 create /full/child x => 1 /full/child
+         1 create-ttl /late x 1099511627775 => 1 /late
+         1 ephemerals / => 1 []
+         1 create-e /full/e x => 1 /full/e
+         tick 1500 =>
+         1 set /t y => 1 ok
+         1 delete /full/e => 1 ok
+         1 gone =>
+         tick 58400 => 
+         2 connect 2000 => 2 timeout 2000
+         tick 100 =>
+         2 exists /t => 2 ok
+         2 gone =>
+         tick 60000 =>
+         3 connect 2000 => 3 timeout 2000
+         3 ls / => 3 [full late zookeeper]",
     );
 }
 

@@ -29,7 +29,7 @@ pub async fn start_at(disk: &MemDisk, clock: Arc<dyn Clock>, address: SocketAddr
     config.tick_time = Duration::from_millis(50);
     config.min_session_timeout = Duration::from_millis(200);
     config.max_session_timeout = Duration::from_secs(60);
-    config.words = zk_server::four_letter::Word::ALL.into();
+    config.words = zk_server::four_letter::Word::all();
     let disk: Arc<dyn Disk> = Arc::new(disk.clone());
     zk_server::start(config, disk, clock).await.unwrap()
 }
