@@ -5,15 +5,18 @@
 //!          record …
 //! record:  magic "KZTX" | length u32 | crc32c u32 | synced u64 | transaction (length bytes; see txn.rs)
 //!          crc32c covers length, synced and transaction; numbers are big-endian
+//! mark:    a record of length 0
 //! ```
 //!
-//! `synced` is the position up to which the file was durable when the record was written: the start of its batch. It
-//! tells a torn tail from damage. A record that cannot be read may be cut off with all that follows, unless a whole
-//! record behind it says that its place was synced before: then acknowledged transactions are lost, and we stop.
-//! (Damage within the very last batch cannot be told from a torn one.)
+//! `synced` is the position up to which the file was durable when the record was written. It tells a torn tail from
+//! damage: a record that cannot be read may be cut off with all that follows, unless a whole record behind it says that
+//! its place was synced before; then acknowledged transactions are lost, and we stop. The next batch says so of a batch,
+//! and where none follows a mark does, written as soon as there is nothing else to do ([`TxnLog::mark`]) and synced a
+//! little later ([`TxnLog::settle`]). So after a stop or a `kill -9` damage anywhere is found; only of the batch that was
+//! acknowledged last before the *machine* failed, its mark not yet on the disk, damage passes for a torn tail.
 //!
 //! Always: what was appended is not acknowledged before [`TxnLog::commit`] has returned. A log whose commit failed is
-//! not used again.
+//! not used again. A file is synced to its end before the next one is begun.
 
 use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
@@ -73,8 +76,12 @@ pub struct TxnLog {
     dir: PathBuf,
     path: PathBuf,
     file: Arc<dyn DiskFile>,
-    /// Where the next batch goes; everything before is durable.
+    /// Where the next batch goes.
+    end: u64,
+    /// Everything before is durable.
     synced: u64,
+    /// Whether the last batch still needs a mark behind it.
+    unmarked: bool,
     batch: Vec<u8>,
     sync: bool,
 }
@@ -92,8 +99,7 @@ impl TxnLog {
             disk.sync_dir(dir)
         };
         write().map_err(LogError::io("writing", &path))?;
-        let dir = dir.to_path_buf();
-        Ok(TxnLog { disk, dir, path, file, synced: FILE_HEADER as u64, batch: Vec::new(), sync })
+        Ok(TxnLog::at(disk, path, file, FILE_HEADER as u64, sync))
     }
 
     /// Goes on behind the last whole record of an existing file; what is behind `end` is cut off.
@@ -106,18 +112,20 @@ impl TxnLog {
             file.sync_all()
         };
         cut().map_err(LogError::io("cutting the tail of", path))?;
+        Ok(TxnLog::at(disk, path.to_path_buf(), file, end, sync))
+    }
+
+    /// Everything up to `end` is durable.
+    fn at(disk: Arc<dyn Disk>, path: PathBuf, file: Arc<dyn DiskFile>, end: u64, sync: bool) -> TxnLog {
         let dir = path.parent().unwrap_or(Path::new("")).to_path_buf();
-        Ok(TxnLog { disk, dir, path: path.to_path_buf(), file, synced: end, batch: Vec::new(), sync })
+        let unmarked = end > FILE_HEADER as u64;
+        TxnLog { disk, dir, path, file, end, synced: end, unmarked, batch: Vec::new(), sync }
     }
 
     /// Adds a transaction to the batch.
     pub fn append(&mut self, txn: &[u8]) {
-        let length = (txn.len() as u32).to_be_bytes();
-        let synced = if self.sync { self.synced } else { 0 }.to_be_bytes();
-        self.batch.extend_from_slice(RECORD_MAGIC);
-        self.batch.extend_from_slice(&length);
-        self.batch.extend_from_slice(&record_crc(length, synced, txn).to_be_bytes());
-        self.batch.extend_from_slice(&synced);
+        let synced = if self.sync { self.synced } else { 0 };
+        self.batch.extend_from_slice(&record_header(synced, txn));
         self.batch.extend_from_slice(txn);
     }
 
@@ -126,27 +134,53 @@ impl TxnLog {
         if self.batch.is_empty() {
             return Ok(());
         }
-        let length = self.batch.len() as u64;
-        let write = self.file.write_at(&mut [IoSlice::new(&self.batch)], self.synced);
+        let write = self.file.write_at(&mut [IoSlice::new(&self.batch)], self.end);
         write.map_err(LogError::io("appending to", &self.path))?;
         if self.sync {
             self.file.sync_data().map_err(LogError::io("syncing", &self.path))?;
         }
-        self.synced += length;
+        self.end += self.batch.len() as u64;
+        if self.sync {
+            self.synced = self.end;
+        }
+        self.unmarked = true;
         self.batch.clear();
         self.batch.shrink_to(KEEP_BATCH);
         Ok(())
     }
 
-    /// Goes on in a new file. On failure the present one stays in use.
+    /// Notes behind the last batch that it is durable. To be called when nothing waits; costs one small write, and a
+    /// write that fails is no harm: the next batch takes its place.
+    pub fn mark(&mut self) {
+        if !self.sync || !self.unmarked {
+            return;
+        }
+        let mark = record_header(self.synced, &[]);
+        if self.file.write_at(&mut [IoSlice::new(&mark)], self.end).is_ok() {
+            self.end += mark.len() as u64;
+            self.unmarked = false;
+        }
+    }
+
+    /// Makes a mark durable too, and without `sync` whatever was written.
+    pub fn settle(&mut self) -> Result<(), LogError> {
+        if self.synced < self.end {
+            self.file.sync_data().map_err(LogError::io("syncing", &self.path))?;
+            self.synced = self.end;
+        }
+        Ok(())
+    }
+
+    /// Goes on in a new file. When the new one cannot be made the present one stays in use.
     pub fn roll(&mut self, first_zxid: i64) -> Result<(), LogError> {
+        self.settle()?;
         *self = TxnLog::create(self.disk.clone(), &self.dir, first_zxid, self.sync)?;
         Ok(())
     }
 
     /// Length of the present file in bytes.
     pub fn file_bytes(&self) -> u64 {
-        self.synced
+        self.end
     }
 }
 
@@ -182,8 +216,10 @@ pub fn scan(
     }
     let mut position = FILE_HEADER as u64;
     while let Some(record) = record_at(&mut window, position).map_err(reading())? {
-        let txn = window.at(position + RECORD_HEADER as u64, record.txn_len).map_err(reading())?;
-        see(position, txn)?;
+        if record.txn_len > 0 {
+            let txn = window.at(position + RECORD_HEADER as u64, record.txn_len).map_err(reading())?;
+            see(position, txn)?;
+        }
         position += (RECORD_HEADER + record.txn_len) as u64;
     }
     if let Some(behind) = proof_of_damage(&mut window, position).map_err(reading())? {
@@ -253,6 +289,15 @@ fn proof_of_damage(window: &mut Window, bad: u64) -> io::Result<Option<u64>> {
         position = candidate + 1;
     }
     Ok(None)
+}
+
+fn record_header(synced: u64, txn: &[u8]) -> [u8; RECORD_HEADER] {
+    let (length, synced) = ((txn.len() as u32).to_be_bytes(), synced.to_be_bytes());
+    let crc = record_crc(length, synced, txn).to_be_bytes();
+    let mut header = [0; RECORD_HEADER];
+    let fields = RECORD_MAGIC.iter().chain(&length).chain(&crc).chain(&synced);
+    header.iter_mut().zip(fields).for_each(|(to, from)| *to = *from);
+    header
 }
 
 fn record_crc(length: [u8; 4], synced: [u8; 8], txn: &[u8]) -> u32 {
@@ -377,6 +422,58 @@ mod tests {
         let disk = new_disk();
         let path = write(&disk);
         disk.metadata(&path).unwrap().len
+    }
+
+    #[test]
+    fn behind_a_mark_damage_is_found_in_the_last_batch_too() {
+        let disk = new_disk();
+        let path = write(&disk);
+        let end = disk.metadata(&path).unwrap().len;
+        let mark = |disk: &Arc<MemDisk>| TxnLog::reopen(disk.clone(), &path, end, true).unwrap().mark();
+        mark(&disk);
+        let (seen, scanned) = read(&disk, &path).unwrap();
+        assert_eq!((seen.len(), scanned.unwrap()), (4, Scanned { end: end + 20, torn: false }));
+        for position in 24..end + 20 {
+            let disk = new_disk();
+            write(&disk);
+            mark(&disk);
+            overwrite(&disk, &path, position, 0xee);
+            match read(&disk, &path) {
+                Err(error) => {
+                    assert!(position < end && error.contains("is damaged at position"), "{position}: {error}")
+                }
+                Ok((seen, scanned)) => {
+                    assert!(position >= end && scanned.unwrap().torn, "byte {position} of {end}");
+                    assert_eq!(seen.len(), 4, "a broken mark costs nothing");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_mark_is_written_once_and_only_behind_what_is_durable() {
+        let disk = new_disk();
+        let mut log = TxnLog::create(disk.clone(), Path::new("/zk"), 1, true).unwrap();
+        log.mark();
+        assert_eq!(log.file_bytes(), 24, "nothing to mark");
+        log.append(b"one");
+        log.commit().unwrap();
+        log.mark();
+        log.mark();
+        assert_eq!(log.file_bytes(), 24 + 23 + 20);
+        let operations = disk.operations();
+        log.settle().unwrap();
+        log.settle().unwrap();
+        assert_eq!(disk.operations(), operations + 1);
+
+        let mut lazy = TxnLog::create(disk.clone(), Path::new("/zk"), 2, false).unwrap();
+        lazy.append(b"two");
+        lazy.commit().unwrap();
+        lazy.mark();
+        assert_eq!(lazy.file_bytes(), 24 + 23, "nobody knows whether it is durable");
+        let operations = disk.operations();
+        lazy.roll(3).unwrap();
+        assert_eq!(disk.operations() - operations, 6, "the old file is synced before the new one is made");
     }
 
     #[test]
