@@ -10,6 +10,7 @@ use thiserror::Error;
 
 use crate::core::Reaping;
 use crate::four_letter::Word;
+use crate::store::Purge;
 
 /// What all watches together may take by default: room for about 1.3 million with paths of 40 bytes.
 const MAX_WATCH_BYTES: usize = 256 << 20;
@@ -45,6 +46,9 @@ pub struct Config {
     pub snap_count: u64,
     /// How many snapshots are kept (`autopurge.snapRetainCount`).
     pub retain: usize,
+    /// When the others go (`autopurge.purgeInterval`, in hours, 0 for never). Unlike ZooKeeper's, this server purges
+    /// behind every snapshot when nothing is said.
+    pub purge: Purge,
     /// Keys that were set but mean nothing here, warned about at start.
     pub ignored: Vec<String>,
 }
@@ -97,6 +101,7 @@ impl Config {
             sync: true,
             snap_count: 100_000,
             retain: 3,
+            purge: Purge::AfterSnapshot,
             ignored: Vec::new(),
         }
     }
@@ -133,6 +138,12 @@ impl Config {
                 "snapCount" => config.snap_count = field.number(2, u64::MAX, "a number of changes, at least 2")?,
                 "autopurge.snapRetainCount" => {
                     config.retain = field.number(0, 1000, "a number of snapshots, 0 to 1000")?.max(3) as usize;
+                }
+                "autopurge.purgeInterval" => {
+                    config.purge = match field.number(0, 1_000_000, "hours, 0 to 1000000; 0 for never")? {
+                        0 => Purge::Never,
+                        hours => Purge::Every(Duration::from_secs(hours * 3600)),
+                    };
                 }
                 "secureClientPort" => return Err(field.bad("TLS is not built; leave it out")),
                 _ if key.starts_with("server.") || key.starts_with("group.") => return Err(ConfigError::Ensemble(key)),

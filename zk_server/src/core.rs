@@ -195,6 +195,11 @@ impl Core {
         &self.state
     }
 
+    /// The same, for taking a snapshot of it, which changes nothing that anybody sees.
+    pub fn state_mut(&mut self) -> &mut State {
+        &mut self.state
+    }
+
     /// Who watches what.
     pub fn watches(&self) -> &Watches {
         &self.watches

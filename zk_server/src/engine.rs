@@ -1,5 +1,6 @@
 //! The thread that owns the core and the log. It takes what has arrived, lets the core decide, makes all of it durable
 //! with one sync, and only then hands out answers and events. What arrives during a sync goes into the next batch.
+//! Between batches it takes down a stretch of the snapshot being written, if there is one; another thread writes it.
 //!
 //! Requests of a connection whose answers are not being read are put aside and go on, in order, when they were.
 //!
@@ -21,6 +22,7 @@ use crate::four_letter::{Connection, Scene, Word};
 use crate::outbox::Outbox;
 use crate::proto::{self, ConnectRequest};
 use crate::stats::{ConnectionStats, ServerStats};
+use crate::store::background::{Done, Thread};
 use crate::store::{Store, describe};
 
 /// How many messages can wait for the engine.
@@ -57,6 +59,8 @@ pub enum Message {
     Disconnect(ConnId),
     /// Time went by.
     Tick,
+    /// A job beside the requests is done.
+    Wake,
     /// Somebody wants a four-letter word answered.
     Word {
         /// Which.
@@ -84,7 +88,6 @@ pub enum Health {
 /// The engine's state between batches.
 pub struct Engine {
     core: Core,
-    store: Store,
     clock: Arc<dyn Clock>,
     clients: HashMap<ConnId, Client>,
     stats: ServerStats,
@@ -96,6 +99,11 @@ pub struct Engine {
     batch_bytes: usize,
     /// Connections that could go on, but for the end of the batch.
     unfinished: Vec<ConnId>,
+    ticked: bool,
+    wake: mpsc::WeakSender<Message>,
+    /// Made for the first job. Stands before the store, whose directory it works in: it must end first.
+    background: Option<Thread>,
+    store: Store,
 }
 
 /// A request under way.
@@ -115,11 +123,16 @@ struct Client {
 }
 
 impl Engine {
-    /// Puts the parts together.
-    pub fn new(core: Core, store: Store, clock: Arc<dyn Clock>, stats: ServerStats) -> Engine {
+    /// Puts the parts together. `wake` leads to the queue that [`Engine::run`] reads.
+    pub fn new(
+        core: Core,
+        store: Store,
+        clock: Arc<dyn Clock>,
+        stats: ServerStats,
+        wake: mpsc::WeakSender<Message>,
+    ) -> Engine {
         Engine {
             core,
-            store,
             clock,
             clients: HashMap::new(),
             stats,
@@ -128,6 +141,10 @@ impl Engine {
             counted: 0,
             batch_bytes: 0,
             unfinished: Vec::new(),
+            ticked: false,
+            wake,
+            background: None,
+            store,
         }
     }
 
@@ -136,7 +153,7 @@ impl Engine {
         let end = loop {
             let mut running = true;
             if self.unfinished.is_empty() {
-                let Some(first) = messages.blocking_recv() else { break Health::Stopped };
+                let Some(first) = self.next(&mut messages) else { break Health::Stopped };
                 running = self.handle(first);
             }
             for conn in std::mem::take(&mut self.unfinished) {
@@ -156,10 +173,59 @@ impl Engine {
             if !running {
                 break Health::Stopped;
             }
-            self.store.snapshot_if_due(self.core.state());
+            self.work_beside();
         };
+        if end == Health::Stopped {
+            self.store.close();
+        }
         self.clients.values().for_each(|client| client.outbox.close());
         health.send_replace(end);
+    }
+
+    /// Waits for a message.
+    fn next(&mut self, messages: &mut mpsc::Receiver<Message>) -> Option<Message> {
+        match messages.try_recv() {
+            Ok(message) => Some(message),
+            Err(mpsc::error::TryRecvError::Disconnected) => None,
+            Err(mpsc::error::TryRecvError::Empty) => {
+                self.store.idle();
+                messages.blocking_recv()
+            }
+        }
+    }
+
+    /// Hands out what is to be done beside the requests.
+    fn work_beside(&mut self) {
+        if let Some(done) = self.background.as_ref().and_then(Thread::poll) {
+            self.store.done(&done, self.core.state_mut());
+        }
+        if let Some(job) = self.store.next_job(self.core.state_mut(), self.clock.monotonic()) {
+            match self.background() {
+                Ok(thread) => thread.send(job),
+                Err(error) => {
+                    warn!(%error, "no thread could be started to write a snapshot");
+                    self.store.done(&Done::GivenUp, self.core.state_mut());
+                }
+            }
+        }
+        while let Some(thread) = self.background.as_ref().filter(|_| self.store.is_behind(self.core.state())) {
+            let done = thread.wait();
+            self.store.done(&done, self.core.state_mut());
+        }
+    }
+
+    fn background(&mut self) -> std::io::Result<&Thread> {
+        let thread = match self.background.take() {
+            Some(thread) => thread,
+            None => {
+                let wake = self.wake.clone();
+                // With a full queue there is no need: whoever is busy looks behind every batch.
+                Thread::start(self.store.worker(), move || {
+                    let _ = wake.upgrade().map(|queue| queue.try_send(Message::Wake));
+                })?
+            }
+        };
+        Ok(self.background.insert(thread))
     }
 
     /// Takes one message; `false` says that it was the last.
@@ -177,7 +243,11 @@ impl Engine {
                 self.clients.remove(&conn);
                 self.happen(Event::Disconnect { conn });
             }
-            Message::Tick => self.happen(Event::Tick),
+            Message::Tick => {
+                self.happen(Event::Tick);
+                self.ticked = true;
+            }
+            Message::Wake => {}
             Message::Word { word, asker, answer } => {
                 // Nobody to tell is fine: whoever asked is gone.
                 let _ = answer.send(self.word(word, asker));
@@ -283,6 +353,9 @@ impl Engine {
         }
         (self.counted, self.batch_bytes) = (0, 0);
         self.effects.shrink_to(64);
+        if std::mem::take(&mut self.ticked) {
+            self.store.tick()?;
+        }
         Ok(())
     }
 

@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::connection::{self, Shared};
 use crate::core::{ConnId, Core, Limits};
 use crate::engine::{self, Engine, Health, Message};
+use crate::snapshot;
 use crate::stats::ServerStats;
 use crate::store::{Settings, Store, StoreError};
 
@@ -64,8 +65,14 @@ pub async fn start(config: Config, disk: Arc<dyn Disk>, clock: Arc<dyn Clock>) -
     for key in &config.ignored {
         warn!(key, "this key of the ZooKeeper configuration means nothing to the embedded server");
     }
-    let settings =
-        Settings { tick: config.tick_time, sync: config.sync, snap_count: config.snap_count, retain: config.retain };
+    let settings = Settings {
+        tick: config.tick_time,
+        sync: config.sync,
+        snap_count: config.snap_count,
+        retain: config.retain,
+        purge: config.purge,
+        snapshot_block: snapshot::BLOCK,
+    };
     let listener = TcpListener::bind(config.address)
         .await
         .map_err(|source| StartError::Listen { address: config.address, source })?;
@@ -82,8 +89,8 @@ pub async fn start(config: Config, disk: Arc<dyn Disk>, clock: Arc<dyn Clock>) -
         reaping: config.reaping,
     };
     let stats = ServerStats { conf: config.describe(address), started: clock.monotonic(), ..ServerStats::default() };
-    let engine = Engine::new(Core::new(state, limits), store, clock, stats);
     let (send, receive) = mpsc::channel(engine::QUEUE);
+    let engine = Engine::new(Core::new(state, limits), store, clock, stats, send.downgrade());
     let (tell, health) = watch::channel(Health::Running);
     let thread = engine::spawn(engine, receive, tell).map_err(StartError::Thread)?;
     let (alive, connections) = mpsc::channel(1);

@@ -9,7 +9,11 @@
 //!     2 node      path, data, czxid, mzxid, pzxid, ctime, mtime i64, version, cversion, aversion i32, owner i64, acl
 //! ```
 //!
-//! Nodes stand parents first. The file gets its name only when it is whole and synced: a `.tmp` is what a crash left.
+//! Nodes stand parents first. All of it is the state right behind that transaction, though requests go on while it is
+//! written (see `tree/capture.rs`); so the log is replayed from the next transaction on, as strictly as without a
+//! snapshot. (Apache's snapshots are fuzzy: they hold some later changes too, which its replay must tolerate.)
+//!
+//! The file gets its name only when it is whole and synced: a `.tmp` is what a crash left.
 
 use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
@@ -31,9 +35,11 @@ const MAGIC: &[u8; 8] = b"KLAMMZKS";
 const FORMAT: u32 = 1;
 const FILE_HEADER: usize = 20;
 const BLOCK_HEADER: usize = 8;
-/// A block is written when it has grown to this.
-const BLOCK: usize = 64 << 10;
-/// No block is longer: one entry more than [`BLOCK`], and an entry is at most a znode.
+/// What a block should have at least, but for the last ones.
+pub const BLOCK: usize = 128 << 10;
+/// So much is written between two syncs, so that the log's own syncs do not wait for a whole snapshot.
+const SYNC_EVERY: u64 = 4 << 20;
+/// No block is longer: one entry more than [`BLOCK`] and what changes took down early, and an entry is at most a znode.
 const MAX_BLOCK: usize = 256 << 20;
 
 /// The name of the snapshot that includes this transaction and all before it.
@@ -46,21 +52,96 @@ pub fn zxid(name: &str) -> Option<i64> {
     name.strip_prefix("snapshot.").filter(|hex| hex.len() == 16).and_then(|hex| i64::from_str_radix(hex, 16).ok())
 }
 
-/// Writes the state as a file of its own. Needs a block of memory, not a second copy of the state.
-pub fn write(disk: &dyn Disk, dir: &Path, state: &State) -> Result<PathBuf, LogError> {
-    let path = dir.join(file_name(state.zxid));
-    let tmp = dir.join(format!("{}.tmp", file_name(state.zxid)));
-    let whole = || {
-        let file = disk.open_or_create(&tmp)?;
-        file.set_len(0)?;
-        let mut blocks = Blocks::start(file, state.zxid)?;
-        write_entries(state, &mut blocks)?;
-        blocks.finish()?;
-        disk.rename(&tmp, &path)?;
-        disk.sync_dir(dir)
-    };
-    whole().map_err(LogError::io("writing", &path))?;
-    Ok(path)
+/// Begins to take down a state; answers its sessions, which are what a snapshot begins with. The znodes come from
+/// [`crate::tree::Tree::capture_more`].
+pub fn begin(state: &mut State) -> Encoder {
+    let mut sessions = Encoder::new();
+    for (id, session) in state.sessions.iter() {
+        write_session(id, session, &mut sessions);
+    }
+    state.tree.begin_capture(write_node);
+    sessions
+}
+
+/// A snapshot on its way into its file. Dropped unfinished, it leaves nothing behind.
+#[derive(Debug)]
+pub struct Unfinished {
+    disk: Arc<dyn Disk>,
+    dir: PathBuf,
+    zxid: i64,
+    file: Option<Arc<dyn DiskFile>>,
+    position: u64,
+    synced: u64,
+}
+
+impl Unfinished {
+    /// Starts the file for the state behind this transaction.
+    pub fn create(disk: Arc<dyn Disk>, dir: &Path, zxid: i64) -> Result<Unfinished, LogError> {
+        let mut unfinished = Unfinished { disk, dir: dir.to_path_buf(), zxid, file: None, position: 0, synced: 0 };
+        let tmp = unfinished.tmp();
+        let mut start = || {
+            let file = unfinished.disk.open_or_create(&tmp)?;
+            unfinished.file = Some(file.clone());
+            file.set_len(0)?;
+            let mut header = Encoder::new();
+            header.fixed(MAGIC);
+            header.int(FORMAT as i32);
+            header.long(zxid);
+            file.write_at(&mut [IoSlice::new(header.bytes())], 0)
+        };
+        start().map_err(LogError::io("writing", &tmp))?;
+        unfinished.position = FILE_HEADER as u64;
+        Ok(unfinished)
+    }
+
+    /// Adds entries; there must be some.
+    pub fn add(&mut self, entries: &[u8]) -> Result<(), LogError> {
+        if entries.is_empty() { Ok(()) } else { self.block(entries) }
+    }
+
+    /// Makes it durable and gives it its name. Answers that and how long the file is.
+    pub fn finish(mut self) -> Result<(PathBuf, u64), LogError> {
+        self.block(&[])?;
+        let path = self.dir.join(file_name(self.zxid));
+        let name = |file: &dyn DiskFile| {
+            file.sync_all()?;
+            self.disk.rename(&self.tmp(), &path)
+        };
+        if let Some(file) = &self.file {
+            name(&**file).map_err(LogError::io("finishing", &path))?;
+        }
+        self.file = None;
+        self.disk.sync_dir(&self.dir).map_err(LogError::io("finishing", &path))?;
+        Ok((path, self.position))
+    }
+
+    fn block(&mut self, entries: &[u8]) -> Result<(), LogError> {
+        let Some(file) = &self.file else { return Ok(()) };
+        let length = (entries.len() as u32).to_be_bytes();
+        let crc = block_crc(length, entries).to_be_bytes();
+        let slices = &mut [IoSlice::new(&length), IoSlice::new(&crc), IoSlice::new(entries)];
+        let write = file.write_at(slices, self.position);
+        write.map_err(LogError::io("writing", &self.tmp()))?;
+        self.position += (BLOCK_HEADER + entries.len()) as u64;
+        if self.position - self.synced >= SYNC_EVERY {
+            file.sync_data().map_err(LogError::io("syncing", &self.tmp()))?;
+            self.synced = self.position;
+        }
+        Ok(())
+    }
+
+    fn tmp(&self) -> PathBuf {
+        self.dir.join(format!("{}.tmp", file_name(self.zxid)))
+    }
+}
+
+impl Drop for Unfinished {
+    /// A disk that is full needs the room; and if this fails too, the next start removes the file.
+    fn drop(&mut self) {
+        if self.file.take().is_some() {
+            let _ = self.disk.remove_file(&self.tmp());
+        }
+    }
 }
 
 /// Reads a snapshot. Its sessions' timeouts count from `now`.
@@ -106,54 +187,6 @@ fn block_at(window: &mut Window, position: u64) -> io::Result<Option<&[u8]>> {
 
 fn block_crc(length: [u8; 4], entries: &[u8]) -> u32 {
     crc32c::crc32c_append(crc32c::crc32c(&length), entries)
-}
-
-/// Entries on their way into the file.
-struct Blocks {
-    file: Arc<dyn DiskFile>,
-    position: u64,
-    entries: Encoder,
-}
-
-impl Blocks {
-    fn start(file: Arc<dyn DiskFile>, zxid: i64) -> io::Result<Blocks> {
-        let mut header = Encoder::new();
-        header.fixed(MAGIC);
-        header.int(FORMAT as i32);
-        header.long(zxid);
-        file.write_at(&mut [IoSlice::new(header.bytes())], 0)?;
-        Ok(Blocks { file, position: FILE_HEADER as u64, entries: Encoder::new() })
-    }
-
-    fn entry(&mut self, write: impl FnOnce(&mut Encoder)) -> io::Result<()> {
-        write(&mut self.entries);
-        if self.entries.len() >= BLOCK { self.flush() } else { Ok(()) }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        let length = (self.entries.len() as u32).to_be_bytes();
-        let crc = block_crc(length, self.entries.bytes()).to_be_bytes();
-        let slices = &mut [IoSlice::new(&length), IoSlice::new(&crc), IoSlice::new(self.entries.bytes())];
-        self.file.write_at(slices, self.position)?;
-        self.position += (BLOCK_HEADER + self.entries.len()) as u64;
-        self.entries.truncate(0);
-        Ok(())
-    }
-
-    fn finish(mut self) -> io::Result<()> {
-        if !self.entries.is_empty() {
-            self.flush()?;
-        }
-        self.flush()?;
-        self.file.sync_all()
-    }
-}
-
-fn write_entries(state: &State, blocks: &mut Blocks) -> io::Result<()> {
-    for (id, session) in state.sessions.iter() {
-        blocks.entry(|out| write_session(id, session, out))?;
-    }
-    state.tree.walk(|path, node| blocks.entry(|out| write_node(path, node, out)))
 }
 
 fn write_session(id: i64, session: &Session, out: &mut Encoder) {
@@ -227,6 +260,18 @@ mod tests {
         state
     }
 
+    fn write(disk: &MemDisk, state: &mut State) -> PathBuf {
+        let mut file = Unfinished::create(Arc::new(disk.clone()), Path::new("/zk"), state.zxid).unwrap();
+        file.add(begin(state).bytes()).unwrap();
+        loop {
+            let (entries, last) = state.tree.capture_more(BLOCK);
+            file.add(entries.bytes()).unwrap();
+            if last {
+                return file.finish().unwrap().0;
+            }
+        }
+    }
+
     fn picture(state: &State) -> Vec<String> {
         let mut lines = Vec::new();
         let _ = state.tree.walk(|path, node| {
@@ -243,8 +288,8 @@ mod tests {
         let disk = MemDisk::default();
         let dir = Path::new("/zk");
         disk.create_dir_all(dir).unwrap();
-        let state = state();
-        let path = write(&disk, dir, &state).unwrap();
+        let mut state = state();
+        let path = write(&disk, &mut state);
         let back = read(&disk, &path, State::new(TICK, 0), TICK).unwrap();
         assert_eq!(picture(&back), picture(&state));
         assert_eq!((back.zxid, back.tree.data_bytes()), (1999, state.tree.data_bytes()));
@@ -252,11 +297,23 @@ mod tests {
     }
 
     #[test]
+    fn one_that_is_given_up_leaves_nothing() {
+        let disk = MemDisk::default();
+        let dir = Path::new("/zk");
+        disk.create_dir_all(dir).unwrap();
+        let mut file = Unfinished::create(Arc::new(disk.clone()), dir, 7).unwrap();
+        file.add(&[1]).unwrap();
+        assert_eq!(disk.read_dir(dir).unwrap().len(), 1);
+        drop(file);
+        assert_eq!(disk.read_dir(dir).unwrap(), []);
+    }
+
+    #[test]
     fn a_damaged_snapshot_says_where() {
         let disk = MemDisk::default();
         let dir = Path::new("/zk");
         disk.create_dir_all(dir).unwrap();
-        let path = write(&disk, dir, &state()).unwrap();
+        let path = write(&disk, &mut state());
         let len = disk.metadata(&path).unwrap().len;
         for position in [3, 21, 5000, len / 2, len - 1] {
             let mut byte = [0];

@@ -1,4 +1,5 @@
-//! The data directory: recovery at start, the log while running, snapshots and what they make superfluous.
+//! The data directory: recovery at start, the log while running, and when it is time for a snapshot or a purge, which
+//! [`background`] carries out beside the requests.
 //!
 //! Recovery takes the newest snapshot that can be read, replays the log behind it and cuts a torn tail. Everything is
 //! in `<dataDir>/klamm-1/`; a directory that holds Apache ZooKeeper's files (`version-2`) is refused, since starting
@@ -9,13 +10,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
-use tracing::{info, warn};
+use tracing::warn;
 use world::{Clock, Disk};
 
+use crate::jute::Encoder;
 use crate::snapshot;
 use crate::state::State;
 use crate::txn;
 use crate::txn_log::{self, LogError, TxnLog};
+
+pub mod background;
+
+use background::{Done, Job, Worker};
 
 /// What can go wrong when a data directory is opened.
 #[derive(Debug, Error)]
@@ -40,8 +46,23 @@ pub struct Settings {
     pub sync: bool,
     /// A snapshot is due after this many transactions.
     pub snap_count: u64,
-    /// How many snapshots stay, with the log that belongs to them.
+    /// How many snapshots a purge leaves, with the log that belongs to them.
     pub retain: usize,
+    /// When to purge.
+    pub purge: Purge,
+    /// About how many bytes of a snapshot are taken down between two batches of requests.
+    pub snapshot_block: usize,
+}
+
+/// When old snapshots and logs are removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purge {
+    /// Whenever a snapshot was written.
+    AfterSnapshot,
+    /// At start and then every so often, as ZooKeeper's `DatadirCleanupManager`.
+    Every(Duration),
+    /// Never.
+    Never,
 }
 
 /// The open directory.
@@ -52,11 +73,28 @@ pub struct Store {
     log: TxnLog,
     settings: Settings,
     since_snapshot: u64,
+    /// Bytes in the last snapshot written.
+    snapshot_bytes: u64,
+    /// The snapshot being written.
+    snapshot: Option<Snapshot>,
+    /// Whether a job is being done.
+    busy: bool,
+    next_purge: Option<Duration>,
     _lock: Box<dyn world::disk::DirLock>,
 }
 
-/// A log file may grow to this before a snapshot is due, whatever the number of transactions.
+#[derive(Debug)]
+struct Snapshot {
+    zxid: i64,
+    /// To go in front of the znodes.
+    sessions: Encoder,
+}
+
+/// A log file may grow to this, or to the length of the last snapshot if that is more, before a snapshot is due,
+/// whatever the number of transactions.
 const MAX_LOG_BYTES: u64 = 64 << 20;
+/// With so much waiting to be written into a snapshot requests wait for the disk.
+const MAX_CAPTURED: usize = 16 << 20;
 
 impl Store {
     /// Opens the directory, makes it if need be, and recovers what is in it.
@@ -84,12 +122,26 @@ impl Store {
             _ => LogError::io("locking", &lock_path)(error).into(),
         })?;
         let files = Files::list(&*disk, &dir)?;
+        for path in &files.unfinished {
+            disk.remove_file(path).map_err(LogError::io("removing", path))?;
+        }
         let recovered = recover(&disk, &files, settings, clock)?;
         let log = match recovered.tail {
             Some((path, end)) => TxnLog::reopen(disk.clone(), &path, end, settings.sync)?,
             None => TxnLog::create(disk.clone(), &dir, recovered.state.zxid + 1, settings.sync)?,
         };
-        let store = Store { disk, dir, log, settings, since_snapshot: recovered.replayed, _lock: lock };
+        let store = Store {
+            disk,
+            dir,
+            log,
+            settings,
+            since_snapshot: recovered.replayed,
+            snapshot_bytes: 0,
+            snapshot: None,
+            busy: false,
+            next_purge: matches!(settings.purge, Purge::Every(_)).then(|| clock.monotonic()),
+            _lock: lock,
+        };
         Ok((store, recovered.state))
     }
 
@@ -104,35 +156,98 @@ impl Store {
         self.log.commit()
     }
 
-    /// Writes a snapshot and starts a new log file when one is due. Failing to is no harm: the log has everything, and
-    /// the next try comes later.
-    pub fn snapshot_if_due(&mut self, state: &State) {
-        if self.since_snapshot < self.settings.snap_count && self.log.file_bytes() < MAX_LOG_BYTES {
-            return;
-        }
-        self.since_snapshot = 0;
-        let result = snapshot::write(&*self.disk, &self.dir, state)
-            .and_then(|path| self.log.roll(state.zxid + 1).map(|()| path))
-            .and_then(|path| self.purge().map(|()| path));
-        match result {
-            Ok(path) => info!(path = %path.display(), zxid = state.zxid, "wrote a snapshot"),
-            Err(error) => warn!(error = %describe(&error), "no snapshot could be written; the log goes on growing"),
+    /// To be called when there is nothing to commit for now.
+    pub fn idle(&mut self) {
+        self.log.mark();
+    }
+
+    /// To be called now and then, with everything committed.
+    pub fn tick(&mut self) -> Result<(), LogError> {
+        if self.settings.sync { self.log.settle() } else { Ok(()) }
+    }
+
+    /// The end, with everything committed.
+    pub fn close(&mut self) {
+        self.log.mark();
+        if let Err(error) = self.log.settle() {
+            warn!(error = %describe(&error), "the ZooKeeper log could not be synced at the end");
         }
     }
 
-    /// Removes old snapshots and the log files that no remaining one needs.
-    fn purge(&self) -> Result<(), LogError> {
-        let files = Files::list(&*self.disk, &self.dir)?;
-        let kept_from = files.snapshots.len().saturating_sub(self.settings.retain.max(1));
-        let Some((oldest_kept, _)) = files.snapshots.get(kept_from) else { return Ok(()) };
-        let old_snapshots = files.snapshots.iter().take(kept_from).map(|(_, path)| path);
-        let old_logs = files.logs.iter().zip(files.logs.iter().skip(1));
-        // A log file ends where the next one begins.
-        let old_logs = old_logs.filter(|(_, next)| next.0 <= oldest_kept + 1).map(|(log, _)| &log.1);
-        for path in old_snapshots.chain(old_logs) {
-            self.disk.remove_file(path).map_err(LogError::io("removing", path))?;
+    /// Who does the jobs.
+    pub fn worker(&self) -> Worker {
+        Worker::new(self.disk.clone(), &self.dir, self.settings.retain)
+    }
+
+    /// What is to be done beside the requests now, with everything committed. One job at a time: the next one comes when
+    /// the end of this one was told.
+    pub fn next_job(&mut self, state: &mut State, now: Duration) -> Option<Job> {
+        if self.busy {
+            return None;
         }
-        Ok(())
+        if self.snapshot.is_none() && self.snapshot_is_due() {
+            self.begin_snapshot(state);
+        }
+        let job = match self.snapshot.as_mut() {
+            Some(snapshot) => snapshot.part(state, self.settings),
+            None => self.purge_if_due(now)?,
+        };
+        self.busy = true;
+        Some(job)
+    }
+
+    /// Tells how a job ended.
+    pub fn done(&mut self, done: &Done, state: &mut State) {
+        self.busy = false;
+        match done {
+            Done::Part | Done::Purged => {}
+            Done::Snapshot(bytes) => (self.snapshot, self.snapshot_bytes) = (None, *bytes),
+            Done::GivenUp => {
+                self.snapshot = None;
+                state.tree.end_capture();
+            }
+        }
+    }
+
+    /// Whether requests should wait until the job at hand is done, for what the snapshot has in memory.
+    pub fn is_behind(&self, state: &State) -> bool {
+        self.busy && state.tree.captured_bytes() > MAX_CAPTURED
+    }
+
+    fn snapshot_is_due(&self) -> bool {
+        self.since_snapshot >= self.settings.snap_count
+            || (self.since_snapshot > 0 && self.log.file_bytes() >= MAX_LOG_BYTES.max(self.snapshot_bytes))
+    }
+
+    /// From here on the log is in a new file, which is what remains to be replayed behind the snapshot.
+    fn begin_snapshot(&mut self, state: &mut State) {
+        self.since_snapshot = 0;
+        match self.log.roll(state.zxid + 1) {
+            Ok(()) => self.snapshot = Some(Snapshot { zxid: state.zxid, sessions: snapshot::begin(state) }),
+            Err(error) => {
+                warn!(error = %describe(&error), "no new log file could be made for a snapshot; the log goes on growing");
+            }
+        }
+    }
+
+    fn purge_if_due(&mut self, now: Duration) -> Option<Job> {
+        let Purge::Every(interval) = self.settings.purge else { return None };
+        let due = self.next_purge.filter(|due| *due <= now)?;
+        self.next_purge = due.checked_add(interval);
+        Some(Job::Purge)
+    }
+}
+
+impl Snapshot {
+    fn part(&mut self, state: &mut State, settings: Settings) -> Job {
+        let mut entries = std::mem::take(&mut self.sessions).into_bytes();
+        let (nodes, last) = state.tree.capture_more(settings.snapshot_block);
+        if entries.is_empty() {
+            entries = nodes.into_bytes();
+        } else {
+            entries.extend_from_slice(nodes.bytes());
+        }
+        Job::Write { zxid: self.zxid, entries, last, purge: settings.purge == Purge::AfterSnapshot }
     }
 }
 
@@ -146,11 +261,13 @@ pub fn describe(error: &dyn std::error::Error) -> String {
 struct Files {
     snapshots: Vec<(i64, PathBuf)>,
     logs: Vec<(i64, PathBuf)>,
+    /// What a crash left, while no snapshot is being written.
+    unfinished: Vec<PathBuf>,
 }
 
 impl Files {
     fn list(disk: &dyn Disk, dir: &Path) -> Result<Files, LogError> {
-        let mut files = Files { snapshots: Vec::new(), logs: Vec::new() };
+        let mut files = Files { snapshots: Vec::new(), logs: Vec::new(), unfinished: Vec::new() };
         for entry in disk.read_dir(dir).map_err(LogError::io("listing", dir))? {
             let path = dir.join(&entry.name);
             if let Some(zxid) = snapshot::zxid(&entry.name) {
@@ -158,7 +275,7 @@ impl Files {
             } else if let Some(zxid) = txn_log::first_zxid(&entry.name) {
                 files.logs.push((zxid, path));
             } else if entry.name.ends_with(".tmp") {
-                disk.remove_file(&path).map_err(LogError::io("removing", &path))?;
+                files.unfinished.push(path);
             }
         }
         files.snapshots.sort();

@@ -1,8 +1,8 @@
 //! The znodes. Paths are walked name by name from the root; a node knows its children, not its own name.
 //!
 //! Always: every ephemeral node's path stands under its owner in `ephemerals`, and nowhere else; containers and nodes
-//! with a time to live likewise in `mortal`. Applying a change answers how to take it back, which is how a multi that fails half-way leaves no trace. Whether a change is allowed
-//! is decided before, in [`crate::core`]. Quotas are not kept: `/zookeeper/quota` exists, but limits nothing.
+//! with a time to live likewise in `mortal`. Applying a change answers how to take it back, which is how a multi that
+//! fails half-way leaves no trace. Whether a change is allowed is decided before, in [`crate::core`]. Quotas are not kept: `/zookeeper/quota` exists, but limits nothing.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
@@ -13,6 +13,8 @@ use thiserror::Error;
 use crate::acl::Acl;
 use crate::proto::Stat;
 use crate::txn::{Change, TxnHeader};
+
+mod capture;
 
 /// One znode.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +33,8 @@ pub struct Node {
     pub aversion: i32,
     /// The session of an ephemeral node, [`CONTAINER`], what [`owner_of_ttl`] made, or 0.
     pub owner: i64,
+    /// See [`capture`]; private to the tree.
+    taken: u32,
     /// Where the children are; private to the tree.
     children: BTreeMap<Box<str>, NodeId>,
 }
@@ -72,6 +76,7 @@ impl Node {
             cversion: 0,
             aversion: 0,
             owner,
+            taken: 0,
             children: BTreeMap::new(),
         }
     }
@@ -169,6 +174,9 @@ pub struct Tree {
     mortal: BTreeSet<Box<str>>,
     acls: HashSet<Arc<[Acl]>>,
     data_bytes: usize,
+    /// How many captures were begun.
+    captures: u32,
+    capture: Option<capture::Capture>,
 }
 
 impl Default for Tree {
@@ -192,6 +200,8 @@ impl Tree {
             mortal: BTreeSet::new(),
             acls: HashSet::new(),
             data_bytes: 0,
+            captures: 0,
+            capture: None,
         };
         let nothing = TxnHeader { zxid: 0, time_ms: 0, session_id: 0 };
         let empty = || Some(Box::from(&b""[..]));
@@ -349,18 +359,17 @@ impl Tree {
     }
 
     /// Shows every node with its path, parents first.
+    #[cfg(test)]
     pub fn walk<E>(&self, mut see: impl FnMut(&str, &Node) -> Result<(), E>) -> Result<(), E> {
-        let mut open = vec![(String::from("/"), ROOT)];
-        while let Some((path, id)) = open.pop() {
-            let Some(node) = self.by_id(id) else { continue };
-            see(&path, node)?;
-            let prefix = if path == "/" { "" } else { &path };
-            open.extend(node.children.iter().map(|(name, id)| (format!("{prefix}/{name}"), *id)));
+        let mut walk = capture::Walk::new(self);
+        while let Some((path, _, node)) = walk.next() {
+            see(path, node)?;
         }
         Ok(())
     }
 
-    fn create(&mut self, path: Box<str>, node: Node, cversion: i32) -> Result<Undo, Misfit> {
+    fn create(&mut self, path: Box<str>, mut node: Node, cversion: i32) -> Result<Undo, Misfit> {
+        self.before_change(&path);
         if self.find(&path).is_some() {
             return Err(Misfit { path: path.into(), problem: "exists already" });
         }
@@ -370,11 +379,13 @@ impl Tree {
         };
         let before = Before::Absent { parent_cversion: parent.cversion, parent_pzxid: parent.pzxid };
         (parent.cversion, parent.pzxid) = (cversion, pzxid);
+        node.taken = self.taken_by_now();
         self.insert(&path, Box::new(node));
         Ok(Undo { path, before })
     }
 
     fn delete(&mut self, path: Box<str>, zxid: i64) -> Result<Undo, Misfit> {
+        self.before_change(&path);
         let missing = |path: Box<str>| Misfit { path: path.into(), problem: "does not exist" };
         let Some(parent_pzxid) = self.parent_mut(&path).map(|parent| parent.pzxid) else { return Err(missing(path)) };
         let Some(node) = self.remove(&path) else { return Err(missing(path)) };
@@ -391,6 +402,7 @@ impl Tree {
         data: Option<Box<[u8]>>,
         version: i32,
     ) -> Result<Undo, Misfit> {
+        self.before_change(&path);
         let Some(node) = self.node_mut(&path) else {
             return Err(Misfit { path: path.into(), problem: "does not exist" });
         };
@@ -401,6 +413,7 @@ impl Tree {
     }
 
     fn set_acl(&mut self, path: Box<str>, acl: &[Acl], version: i32) -> Result<Undo, Misfit> {
+        self.before_change(&path);
         let acl = self.intern(acl);
         let Some(node) = self.node_mut(&path) else {
             return Err(Misfit { path: path.into(), problem: "does not exist" });

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::raw::Raw;
-use common::{connect, ephemeral, loopback, persistent, start, start_at};
+use common::{connect, ephemeral, loopback, persistent, start, start_at, start_with};
 use world::mem::Unsynced;
-use world::{MemDisk, SystemClock};
+use world::{Disk, MemDisk, SystemClock};
+use zk_server::Config;
+use zk_server::acl::Acl;
 use zk_server::proto::op;
 
 #[tokio::test]
@@ -29,6 +31,52 @@ async fn everything_acknowledged_is_there_after_a_restart_and_after_a_crash() {
         let server = start_at(&disk, clock.clone(), loopback()).await;
         let client = connect(&server).await;
         assert_eq!((client.get_data("/a").await.unwrap(), client.get_children("/a").await.unwrap()), before);
+        server.stop().await;
+    }
+}
+
+/// Requests go on while one snapshot after the other is written beside them, each in many parts; again and again the
+/// machine fails.
+#[tokio::test]
+async fn a_crash_while_snapshots_are_written_loses_nothing_acknowledged() {
+    const ROUNDS: i32 = 60;
+    const IN_FLIGHT: i32 = 20;
+    let disk = MemDisk::new();
+    let clock = Arc::new(SystemClock::new());
+    let config = Config { snap_count: 50, ..Config::new("/zk") };
+    let server = start_with(config.clone(), &disk, clock.clone()).await;
+    let mut raw = Raw::with_session(&server).await;
+    let mut images = Vec::new();
+    for round in 0..ROUNDS {
+        for request in 0..IN_FLIGHT {
+            let xid = round * IN_FLIGHT + request;
+            raw.request(xid, op::CREATE, |out| {
+                out.string(&format!("/n{xid:05}"));
+                out.buffer(Some(&[b'x'; 20_000]));
+                Acl::encode_all(&Acl::open(), out);
+                out.int(xid % 2);
+            })
+            .await;
+        }
+        for request in 0..IN_FLIGHT {
+            assert_eq!(raw.answer().await, Some((round * IN_FLIGHT + request, 0)));
+        }
+        if round % 10 == 9 {
+            let unsynced = if round % 20 == 9 { Unsynced::Lost } else { Unsynced::Random(round as u64) };
+            images.push(((round + 1) * IN_FLIGHT, disk.crash(unsynced)));
+        }
+    }
+    let names = disk.read_dir(std::path::Path::new("/zk/klamm-1")).unwrap();
+    assert!(names.iter().any(|entry| entry.name.starts_with("snapshot.")), "{names:?}");
+    server.stop().await;
+    images.push((ROUNDS * IN_FLIGHT, disk));
+    for (acknowledged, image) in images {
+        let server = start_with(config.clone(), &image, clock.clone()).await;
+        let client = connect(&server).await;
+        let (children, _) = client.get_children("/").await.unwrap();
+        assert_eq!(children.len() as i32, acknowledged + 1, "and /zookeeper");
+        let (data, stat) = client.get_data("/n00019").await.unwrap();
+        assert_eq!((data.len(), stat.ephemeral_owner != 0), (20_000, true), "the session is still there");
         server.stop().await;
     }
 }
@@ -61,7 +109,7 @@ async fn a_session_whose_client_does_not_come_back_expires_after_the_restart() {
     raw.request(1, op::CREATE, |out| {
         out.string("/e");
         out.buffer(None);
-        zk_server::acl::Acl::encode_all(&zk_server::acl::Acl::open(), out);
+        Acl::encode_all(&Acl::open(), out);
         out.int(1);
     })
     .await;

@@ -24,8 +24,11 @@ pub fn ephemeral() -> CreateOptions<'static> {
 
 /// A server with sessions of 200 ms to 60 s.
 pub async fn start_at(disk: &MemDisk, clock: Arc<dyn Clock>, address: SocketAddr) -> Server {
-    let mut config = Config::new("/zk");
-    config.address = address;
+    start_with(Config { address, ..Config::new("/zk") }, disk, clock).await
+}
+
+/// The same, of a configuration whose other parts are the test's.
+pub async fn start_with(mut config: Config, disk: &MemDisk, clock: Arc<dyn Clock>) -> Server {
     config.tick_time = Duration::from_millis(50);
     config.min_session_timeout = Duration::from_millis(200);
     config.max_session_timeout = Duration::from_secs(60);
