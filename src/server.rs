@@ -184,6 +184,7 @@ impl Server {
         let mut background = replica::background::start(&broker);
         background.spawn(follow_session(events, registrar, registration, broker.clone(), registered));
         background.spawn(follow_topic_configs(broker.clone()));
+        background.spawn(replica::failed_dirs::stop_serving(broker.replicas.clone(), dirs_failed.clone()));
         background.spawn(replica::failed_dirs::announce(zk, broker.id, dirs_failed));
         info!("broker {} serves", broker.id);
         Ok(Server { broker, stopping, failed, listeners, background })
@@ -216,7 +217,11 @@ impl Server {
         self.listeners.shutdown().await;
         self.background.shutdown().await;
         let broker = self.broker.clone();
-        let closed = tokio::task::spawn_blocking(move || broker.replicas.logs().shutdown()).await;
+        let closed = tokio::task::spawn_blocking(move || {
+            broker.replicas.rest_all_moves();
+            broker.replicas.logs().shutdown()
+        });
+        let closed = closed.await;
         match closed {
             Ok(Ok(())) => info!("logs are flushed and marked clean"),
             Ok(Err(fault)) => {

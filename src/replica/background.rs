@@ -11,6 +11,7 @@ use tracing::{error, info};
 use world::Clock;
 
 use super::manager::ReplicaManager;
+use super::moves;
 use crate::broker::Broker;
 
 /// Kafka waits as long after its start before it does any of this (`log.initial.task.delay.ms`).
@@ -29,11 +30,13 @@ pub fn start(broker: &Arc<Broker>) -> JoinSet<()> {
     };
     every("retention", delay, config.logs.retention_check_interval, retention);
     every("flush", delay, config.logs.flush_check_interval, flush);
-    every("checkpoint of recovery points", delay, config.logs.recovery_point_checkpoint_interval, offsets);
+    every("checkpoint of recovery points", delay, config.logs.recovery_point_checkpoint_interval, recovery_points);
+    every("checkpoint of log starts", delay, config.logs.log_start_offset_checkpoint_interval, log_starts);
     every("deletion", Duration::ZERO, DELETION_INTERVAL, deletions);
     let high_watermarks = config.replication.high_watermark_checkpoint_interval;
     every("checkpoint of high watermarks", Duration::ZERO, high_watermarks, marks);
     every("expiry of producers", delay, config.transactions.producer_id_check_interval, producers);
+    moves::start(broker, &mut tasks);
     tasks
 }
 
@@ -81,8 +84,12 @@ fn deletions(replicas: &ReplicaManager, now_ms: i64) {
     replicas.logs().run_deletions(now_ms);
 }
 
-fn offsets(replicas: &ReplicaManager, _now_ms: i64) {
-    told(replicas.logs().checkpoint_offsets());
+fn recovery_points(replicas: &ReplicaManager, _now_ms: i64) {
+    told(replicas.logs().checkpoint_recovery_points());
+}
+
+fn log_starts(replicas: &ReplicaManager, _now_ms: i64) {
+    told(replicas.logs().checkpoint_log_starts());
 }
 
 fn marks(replicas: &ReplicaManager, _now_ms: i64) {

@@ -4,7 +4,7 @@
 //! life of this broker, or that comes from a deposed controller, changes nothing (`ReplicaManager.becomeLeaderOrFollower`,
 //! apis.md 3.3).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, AtomicI64, Ordering};
 
@@ -15,6 +15,7 @@ use tracing::{debug, error, info, warn};
 use wire::ErrorCode;
 use zk_paths::ids::{BrokerEpoch, BrokerId, ControllerEpoch, LeaderEpoch, TopicId, TopicName, TopicPartition};
 
+use super::moves::Moves;
 use super::partition::{Assigned, Partition};
 use crate::broker::Broker;
 use crate::topic_configs::{Overrides, TopicConfigListener};
@@ -65,6 +66,7 @@ pub struct ReplicaManager {
     partitions: papaya::HashMap<TopicName, Arc<HashMap<i32, Arc<Partition>>>>,
     controller_epoch: AtomicI32,
     broker_epoch: AtomicI64,
+    moves: Moves,
     /// Held while a request of the controller is carried out.
     changing: Mutex<()>,
 }
@@ -79,6 +81,7 @@ impl ReplicaManager {
             partitions: papaya::HashMap::new(),
             controller_epoch: AtomicI32::new(ControllerEpoch::NONE.0),
             broker_epoch: AtomicI64::new(BrokerEpoch::NONE.0),
+            moves: Moves::default(),
             changing: Mutex::new(()),
         }
     }
@@ -86,6 +89,21 @@ impl ReplicaManager {
     /// The logs beneath.
     pub fn logs(&self) -> &Arc<LogManager> {
         &self.logs
+    }
+
+    /// What the broker's own settings give a topic that has none.
+    pub(super) fn defaults(&self) -> &TopicDefaults {
+        &self.defaults
+    }
+
+    /// Moves between log directories that wait for their turn.
+    pub(super) fn moves(&self) -> &Moves {
+        &self.moves
+    }
+
+    /// Held while something changes which logs there are.
+    pub(super) async fn changing(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.changing.lock().await
     }
 
     /// This broker has registered: requests meant for earlier registrations are stale from now on.
@@ -143,9 +161,13 @@ impl ReplicaManager {
         // Making logs is file work: it leaves the runtime's workers.
         let work = tokio::task::spawn_blocking(move || {
             let replicas = &broker.replicas;
+            let refused = replicas.host_new(&broker, &assignments);
             let mut led = Vec::new();
             let answer = |one: Assignment| {
-                let assigned = replicas.assign_one(&broker, &one);
+                let assigned = match refused.get(&one.name) {
+                    Some(error) => Err(*error),
+                    None => replicas.assign_one(&broker, &one),
+                };
                 if assigned == Ok(Change::Leads) {
                     led.push(one.name.clone());
                 }
@@ -174,13 +196,10 @@ impl ReplicaManager {
                 return Err(ErrorCode::StaleControllerEpoch);
             }
         }
-        if !one.assigned.replicas.contains(&self.me.0) {
-            return Err(ErrorCode::UnknownTopicOrPartition);
-        }
-        let partition = match known {
-            Some(known) => known,
-            None => self.host(broker, one)?,
-        };
+        // Whatever was new has been made, unless this broker is no replica of it.
+        let partition = known.filter(|_| one.assigned.replicas.contains(&self.me.0));
+        let partition = partition.ok_or(ErrorCode::UnknownTopicOrPartition)?;
+        self.resume_move(&partition);
         if one.assigned.leader != self.me {
             if partition.is_leader() {
                 partition.resign();
@@ -201,6 +220,31 @@ impl ReplicaManager {
         Ok(Change::Leads)
     }
 
+    /// Makes the partitions of a request that are not here yet, and shows those of a topic all at once: their table is
+    /// copied for every change. Answers what could not be made.
+    fn host_new(&self, broker: &Broker, assignments: &[Assignment]) -> HashMap<TopicPartition, ErrorCode> {
+        let mut made: HashMap<TopicName, HashMap<i32, Arc<Partition>>> = HashMap::new();
+        let mut refused = HashMap::new();
+        for one in assignments.iter().filter(|one| one.assigned.replicas.contains(&self.me.0)) {
+            let name = &one.name;
+            let of_topic = made.entry(name.topic.clone()).or_default();
+            if of_topic.contains_key(&name.partition) || self.partition(&name.topic, name.partition).is_some() {
+                continue;
+            }
+            match self.host(broker, one) {
+                Ok(partition) => drop(of_topic.insert(name.partition, partition)),
+                Err(error) => drop(refused.insert(name.clone(), error)),
+            }
+        }
+        let partitions = self.partitions.pin();
+        for (topic, new) in made.into_iter().filter(|(_, new)| !new.is_empty()) {
+            let mut of_topic = partitions.get(&topic).map(|known| HashMap::clone(known)).unwrap_or_default();
+            of_topic.extend(new);
+            partitions.insert(topic, Arc::new(of_topic));
+        }
+        refused
+    }
+
     fn host(&self, broker: &Broker, one: &Assignment) -> Result<Arc<Partition>, ErrorCode> {
         let topic = &one.name.topic;
         let settings = TopicSettings::resolve(&self.defaults, topic, &broker.topic_configs.of(topic));
@@ -218,29 +262,24 @@ impl ReplicaManager {
         if let Some(topic_id) = topic_id {
             log.assign_topic_id(topic_id).map_err(|fault| no_log(one, &fault))?;
         }
-        let partition = Arc::new(Partition::new(one.name.clone(), one.topic_id, log, &settings));
-        self.insert(partition.clone());
-        Ok(partition)
+        Ok(Arc::new(Partition::new(one.name.clone(), one.topic_id, log, &settings)))
     }
 
-    fn insert(&self, partition: Arc<Partition>) {
-        let name = partition.name();
+    /// Hosts partitions no more, those of a topic all at once.
+    fn remove(&self, names: &[TopicPartition]) {
+        let mut gone: HashMap<&TopicName, Vec<i32>> = HashMap::new();
+        names.iter().for_each(|name| gone.entry(&name.topic).or_default().push(name.partition));
         let partitions = self.partitions.pin();
-        let mut of_topic = partitions.get(&name.topic).map(|known| HashMap::clone(known)).unwrap_or_default();
-        of_topic.insert(name.partition, partition.clone());
-        partitions.insert(name.topic.clone(), Arc::new(of_topic));
-    }
-
-    fn remove(&self, name: &TopicPartition) -> Option<Arc<Partition>> {
-        let partitions = self.partitions.pin();
-        let mut of_topic = HashMap::clone(partitions.get(&name.topic)?);
-        let removed = of_topic.remove(&name.partition);
-        if of_topic.is_empty() {
-            partitions.remove(&name.topic);
-        } else {
-            partitions.insert(name.topic.clone(), Arc::new(of_topic));
+        for (topic, numbers) in gone {
+            let Some(known) = partitions.get(topic) else { continue };
+            let mut of_topic = HashMap::clone(known);
+            numbers.iter().for_each(|number| drop(of_topic.remove(number)));
+            if of_topic.is_empty() {
+                partitions.remove(topic);
+            } else {
+                partitions.insert(topic.clone(), Arc::new(of_topic));
+            }
         }
-        removed
     }
 
     /// Carries out a StopReplica request: an error for all of it, or one answer per partition.
@@ -254,17 +293,21 @@ impl ReplicaManager {
         self.accept(epochs)?;
         let broker = broker.clone();
         let work = tokio::task::spawn_blocking(move || {
-            let mut deleted = Vec::new();
+            let replicas = &broker.replicas;
+            let mut doomed = Vec::new();
             let answer = |stop: Stop| {
-                let stopped = broker.replicas.stop_one(&broker, &stop);
+                let stopped = replicas.stop_one(&broker, &stop);
                 if stopped.is_ok() && stop.delete {
-                    deleted.push(stop.name.clone());
+                    doomed.push(stop.name.clone());
                 }
                 (stop.name, stopped.err().unwrap_or(ErrorCode::None))
             };
-            let answers = stops.into_iter().map(answer).collect();
-            if !deleted.is_empty() {
-                info!("deleted {} partitions: {}", deleted.len(), some_of(&deleted));
+            let mut answers: Vec<(TopicPartition, ErrorCode)> = stops.into_iter().map(answer).collect();
+            let failed = replicas.delete_all(&doomed);
+            for (name, error) in &mut answers {
+                if failed.contains(name) {
+                    *error = ErrorCode::KafkaStorageError;
+                }
             }
             answers
         });
@@ -284,20 +327,26 @@ impl ReplicaManager {
                 if led {
                     resigned(broker, &known);
                 }
+                self.rest_move(&known);
                 if stop.delete {
                     deleted(broker, &known);
-                    self.remove(&stop.name);
                 }
             }
             None => {}
         }
-        if stop.delete {
-            self.logs.delete(std::slice::from_ref(&stop.name)).map_err(|fault| {
-                error!(partition = %stop.name, "cannot delete it: {fault}");
-                ErrorCode::KafkaStorageError
-            })?;
-        }
         Ok(())
+    }
+
+    /// Deletes partitions that are stopped already, and what is left of them on disk. Answers those that could not be.
+    fn delete_all(&self, names: &[TopicPartition]) -> HashSet<TopicPartition> {
+        if names.is_empty() {
+            return HashSet::new();
+        }
+        self.remove(names);
+        let failed = self.logs.delete(names);
+        failed.iter().for_each(|(name, fault)| error!(partition = %name, "cannot delete it: {fault}"));
+        info!("deleted {} partitions: {}", names.len() - failed.len(), some_of(names));
+        failed.into_iter().map(|(name, _)| name).collect()
     }
 }
 
@@ -309,7 +358,7 @@ enum Change {
 }
 
 /// Names for a log line, which must not grow with the number of partitions.
-fn some_of(names: &[TopicPartition]) -> String {
+pub(super) fn some_of(names: &[TopicPartition]) -> String {
     const SOME: usize = 5;
     let shown: Vec<String> = names.iter().take(SOME).map(TopicPartition::to_string).collect();
     let more = if names.len() > SOME { ", …" } else { "" };

@@ -10,6 +10,12 @@ pub mod fetch_session;
 
 pub mod offsets_log;
 
+pub mod log_dirs;
+
+pub mod moves;
+
+pub mod throttle;
+
 pub mod background;
 
 pub mod failed_dirs;

@@ -1,16 +1,17 @@
 //! One partition that this broker hosts: its log, its place in the cluster, and who waits for it.
 //!
-//! Reads and appends take no lock of this file for longer than it takes to copy a pointer: the role is swapped as a whole
-//! on leadership changes, the log locks appends by itself.
+//! Reads take no lock of this file for longer than it takes to copy a pointer: the role is swapped as a whole on leadership
+//! changes, and so is the log when a move to another directory ends. Whoever changes the log shares `swapping`, which the
+//! end of a move takes for itself, so that no record is appended to a log that has been replaced.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use bytes::Bytes;
 use storage::compression::Codec;
-use storage::{AppendOrigin, Log, TimestampOffset, TopicCompression};
-use tracing::error;
+use storage::{AppendOrigin, Log, LogStartError, TimestampOffset, TopicCompression};
+use tracing::{error, info};
 use wire::ErrorCode;
 use zk_paths::ids::{BrokerId, LeaderEpoch, Offset, TopicId, TopicPartition, ZkVersion};
 
@@ -169,7 +170,12 @@ struct Leading {
 pub struct Partition {
     name: TopicPartition,
     topic_id: TopicId,
-    log: Arc<Log>,
+    log: ArcSwap<Log>,
+    /// The log that a move to another directory builds.
+    future: ArcSwapOption<Log>,
+    /// Held while a move does something to `future`. Comes before `swapping`.
+    moving: Mutex<()>,
+    swapping: RwLock<()>,
     min_insync_replicas: AtomicUsize,
     role: ArcSwap<Role>,
     waiters: Arc<Waiters>,
@@ -182,7 +188,18 @@ impl Partition {
         let min_insync_replicas = AtomicUsize::new(settings.min_insync_replicas);
         let role = Role { leader_epoch: LeaderEpoch::NONE, leading: None };
         let (role, moved) = (ArcSwap::from_pointee(role), tokio::sync::watch::channel(log.high_watermark()).0);
-        Partition { name, topic_id, log, min_insync_replicas, role, waiters: Arc::default(), moved }
+        Partition {
+            name,
+            topic_id,
+            log: ArcSwap::new(log),
+            future: ArcSwapOption::empty(),
+            moving: Mutex::new(()),
+            swapping: RwLock::new(()),
+            min_insync_replicas,
+            role,
+            waiters: Arc::default(),
+            moved,
+        }
     }
 
     /// Its topic and number.
@@ -195,9 +212,47 @@ impl Partition {
         self.topic_id
     }
 
-    /// Its log.
-    pub fn log(&self) -> &Arc<Log> {
-        &self.log
+    /// Its log right now; a move to another directory puts another in its place.
+    pub fn log(&self) -> Arc<Log> {
+        self.log.load_full()
+    }
+
+    /// The log that a move to another directory builds.
+    pub fn future(&self) -> Option<Arc<Log>> {
+        self.future.load_full()
+    }
+
+    /// A move has begun, or has been given up. Whoever sets it holds [`Partition::moving`].
+    pub(super) fn set_future(&self, future: Option<Arc<Log>>) {
+        self.future.store(future);
+        self.moved.send_modify(|_| {});
+    }
+
+    /// Held by whoever works on a move.
+    pub(super) fn moving(&self) -> MutexGuard<'_, ()> {
+        self.moving.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps everybody from changing the log until the answer is dropped.
+    pub(super) fn hold(&self) -> RwLockWriteGuard<'_, ()> {
+        self.swapping.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The move has ended: the future log is the log. The caller holds the partition.
+    pub(super) fn replace(&self, log: Arc<Log>) {
+        self.log.store(log);
+        self.future.store(None);
+    }
+
+    /// Something else than an append happened: everybody who waits looks again.
+    pub fn wake_all(&self) {
+        self.waiters.wake_all();
+        self.moved.send_modify(|_| {});
+    }
+
+    /// Shared by those who change the log; as long as it lives, the log stays the one that it is.
+    fn changing(&self) -> RwLockReadGuard<'_, ()> {
+        self.swapping.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Who waits for it.
@@ -217,25 +272,30 @@ impl Partition {
 
     /// Its topic's settings have changed.
     pub fn configure(&self, settings: &TopicSettings) {
-        self.log.update_config(settings.log.clone());
+        self.log.load().update_config(settings.log.clone());
+        if let Some(future) = self.future.load().as_ref() {
+            future.update_config(settings.log.clone());
+        }
         self.min_insync_replicas.store(settings.min_insync_replicas, Ordering::Relaxed);
     }
 
     /// Whether `compression.type` makes all of its batches zstd.
     pub fn is_zstd(&self) -> bool {
-        matches!(self.log.config().compression, TopicCompression::Fixed(fixed) if fixed.codec == Codec::Zstd)
+        matches!(self.log.load().config().compression, TopicCompression::Fixed(fixed) if fixed.codec == Codec::Zstd)
     }
 
     /// Takes the lead. An error is a failed write of the epoch checkpoint.
     pub fn become_leader(&self, me: BrokerId, assigned: &Assigned) -> Result<(), storage::StorageError> {
+        let _changing = self.changing();
+        let log = self.log.load();
         let former = self.role.load();
         let new_epoch = former.leading.is_none() || former.leader_epoch != assigned.leader_epoch;
         let epoch_start = match &former.leading {
             Some(leading) if !new_epoch => leading.epoch_start,
-            _ => self.log.log_end_offset(),
+            _ => log.log_end_offset(),
         };
         if new_epoch {
-            self.log.assign_epoch_start(assigned.leader_epoch, epoch_start)?;
+            log.assign_epoch_start(assigned.leader_epoch, epoch_start)?;
         }
         let replicas = Leader::new(me, &assigned.replicas, &assigned.isr);
         let leading = Some(Leading { replicas, epoch_start });
@@ -249,25 +309,78 @@ impl Partition {
     pub fn resign(&self) {
         let leader_epoch = self.leader_epoch();
         self.role.store(Arc::new(Role { leader_epoch, leading: None }));
-        self.waiters.wake_all();
-        self.moved.send_modify(|_| {});
+        self.wake_all();
     }
 
     /// Whether all in-sync replicas have everything below this offset.
     pub fn is_replicated_to(&self, end_offset: Offset) -> bool {
-        self.log.high_watermark() >= end_offset
+        self.log.load().high_watermark() >= end_offset
     }
 
-    /// Waits until [`Partition::is_replicated_to`] holds, or until this broker leads no more.
+    /// Waits until [`Partition::is_replicated_to`] holds, until this broker leads no more, or its directory fails.
     pub async fn replicated_to(&self, end_offset: Offset) -> Result<(), ErrorCode> {
         let mut moved = self.moved.subscribe();
         loop {
             if self.is_replicated_to(end_offset) {
                 return Ok(());
             }
-            if !self.is_leader() || moved.changed().await.is_err() {
-                return Err(ErrorCode::NotLeaderOrFollower);
+            self.check_serving()?;
+            moved.changed().await.map_err(|_| ErrorCode::NotLeaderOrFollower)?;
+        }
+    }
+
+    fn check_serving(&self) -> Result<(), ErrorCode> {
+        self.log.load().check_online().map_err(|_| ErrorCode::KafkaStorageError)?;
+        if self.is_leader() { Ok(()) } else { Err(ErrorCode::NotLeaderOrFollower) }
+    }
+
+    /// DeleteRecords on the leader: the log starts at `offset` from now on, or at the high watermark for
+    /// [`Offset::NONE`]. Answers the new start that was asked for.
+    pub fn delete_records(&self, offset: Offset) -> Result<Offset, ErrorCode> {
+        let _changing = self.changing();
+        if !self.is_leader() {
+            return Err(ErrorCode::NotLeaderOrFollower);
+        }
+        let log = self.log.load();
+        if !log.config().delete {
+            return Err(ErrorCode::PolicyViolation);
+        }
+        let start = if offset == Offset::NONE { log.high_watermark() } else { offset };
+        if start.0 < 0 {
+            return Err(ErrorCode::OffsetOutOfRange);
+        }
+        match log.maybe_increment_log_start_offset(start) {
+            Ok(false) => {}
+            Ok(true) => {
+                info!(partition = %self.name, "the log starts at {start} from now on: a client deleted what was before");
+                self.wake_all();
             }
+            Err(LogStartError::AboveHighWatermark { .. }) => return Err(ErrorCode::OffsetOutOfRange),
+            Err(LogStartError::Fault(fault)) => return Err(error_mapping::storage_failed(&self.name, &fault)),
+        }
+        Ok(start)
+    }
+
+    /// The lowest log start offset of all live replicas, and of the copy that a move makes: records below it are gone
+    /// everywhere. `is_alive` tells which brokers live.
+    pub fn low_watermark(&self, is_alive: impl Fn(BrokerId) -> bool) -> Result<Offset, ErrorCode> {
+        self.check_serving()?;
+        let role = self.role.load();
+        let leading = role.leading.as_ref().ok_or(ErrorCode::NotLeaderOrFollower)?;
+        let start = leading.replicas.low_watermark(self.log.load().log_start_offset(), is_alive);
+        let future = self.future.load();
+        Ok(future.as_ref().map_or(start, |future| start.min(future.log_start_offset())))
+    }
+
+    /// Waits until the low watermark has reached an offset, and answers it then.
+    pub async fn deleted_to(&self, offset: Offset, is_alive: impl Fn(BrokerId) -> bool) -> Result<Offset, ErrorCode> {
+        let mut moved = self.moved.subscribe();
+        loop {
+            let low_watermark = self.low_watermark(&is_alive)?;
+            if low_watermark >= offset {
+                return Ok(low_watermark);
+            }
+            moved.changed().await.map_err(|_| ErrorCode::NotLeaderOrFollower)?;
         }
     }
 
@@ -282,12 +395,13 @@ impl Partition {
     }
 
     fn append(&self, records: Bytes, origin: AppendOrigin, all: bool) -> Result<Appended, AppendRefused> {
+        let changing = self.changing();
         let role = self.role.load();
         let leading = role.leading.as_ref().ok_or(ErrorCode::NotLeaderOrFollower)?;
         if all && !leading.replicas.enough_replicas(self.min_insync_replicas.load(Ordering::Relaxed)) {
             return Err(AppendRefused::from(ErrorCode::NotEnoughReplicas));
         }
-        let info = self.log.append_as_leader(records, role.leader_epoch, origin).map_err(|error| {
+        let info = self.log.load().append_as_leader(records, role.leader_epoch, origin).map_err(|error| {
             let refused = error_mapping::append_refused(&error);
             if refused.error == ErrorCode::KafkaStorageError {
                 error!(partition = %self.name, "append failed: {error}");
@@ -296,6 +410,7 @@ impl Partition {
         })?;
         drop(role);
         self.advance(info.size);
+        drop(changing);
         if info.rolled {
             self.flush_rolled();
         }
@@ -309,7 +424,7 @@ impl Partition {
 
     /// Syncs the segment that was just closed, as Kafka does at every roll: the recovery point moves on when it is done.
     fn flush_rolled(&self) {
-        let (log, name) = (self.log.clone(), self.name.clone());
+        let (log, name) = (self.log(), self.name.clone());
         tokio::task::spawn_blocking(move || {
             if let Err(fault) = log.flush_rolled() {
                 error!(partition = %name, "a rolled segment could not be flushed: {fault}");
@@ -322,8 +437,9 @@ impl Partition {
     fn advance(&self, bytes: usize) {
         let role = self.role.load();
         let Some(leading) = &role.leading else { return };
-        let target = leading.replicas.high_watermark(self.log.log_end_offset());
-        if let Some(moved) = self.log.raise_high_watermark(target) {
+        let log = self.log.load();
+        let target = leading.replicas.high_watermark(log.log_end_offset());
+        if let Some(moved) = log.raise_high_watermark(target) {
             self.waiters.readable(bytes as i64);
             if self.moved.receiver_count() > 0 {
                 self.moved.send_replace(moved);
@@ -340,7 +456,7 @@ impl Partition {
         limits: &ReadLimits,
     ) -> Result<Read, ErrorCode> {
         self.check_leader(current_leader_epoch)?;
-        let log = &self.log;
+        let log = self.log.load();
         let mut read = Read {
             high_watermark: log.high_watermark(),
             last_stable_offset: log.last_stable_offset(),
@@ -387,7 +503,7 @@ impl Partition {
         wanted: LeaderEpoch,
     ) -> Result<Option<(LeaderEpoch, Offset)>, ErrorCode> {
         self.check_leader(current_leader_epoch)?;
-        Ok(self.log.end_offset_for_epoch(wanted))
+        Ok(self.log.load().end_offset_for_epoch(wanted))
     }
 
     /// Finds an offset. The lookup by time may read the disk.
@@ -404,7 +520,7 @@ impl Partition {
             Place::Latest if lagging => Err(ErrorCode::OffsetNotAvailable),
             Place::Latest => Ok(Some(Found { timestamp: -1, offset: end, leader_epoch: self.leader_epoch() })),
             Place::Tiered => Ok(Some(Found { timestamp: -1, offset: Offset::NONE, leader_epoch: LeaderEpoch::NONE })),
-            Place::Earliest => Ok(Some(self.log.earliest_offset().into())),
+            Place::Earliest => Ok(Some(self.log.load().earliest_offset().into())),
             Place::MaxTimestamp | Place::Timestamp(_) => {
                 let found = self.look_up(place).await?.filter(|found| found.offset < end);
                 if found.is_none() && lagging { Err(ErrorCode::OffsetNotAvailable) } else { Ok(found) }
@@ -422,15 +538,15 @@ impl Partition {
         self.check_reader(-1, reader)?;
         let partition = self.clone();
         let looking = tokio::task::spawn_blocking(move || match place {
-            Place::Timestamp(written_by) => partition.log.offsets_written_by(written_by, limit),
-            Place::Earliest => partition.log.check_online().map(|()| vec![partition.log.log_start_offset()]),
-            _ => partition.log.offsets_written_by(i64::MAX, limit),
+            Place::Timestamp(written_by) => partition.log().offsets_written_by(written_by, limit),
+            Place::Earliest => partition.log().check_online().map(|()| vec![partition.log().log_start_offset()]),
+            _ => partition.log().offsets_written_by(i64::MAX, limit),
         });
         let found = looking.await.map_err(|_| ErrorCode::UnknownServerError)?;
         let mut found = found.map_err(|error| error_mapping::storage_failed(&self.name, &error))?;
         found.truncate(limit);
         if reader.isolation.is_some() {
-            let high_watermark = self.log.high_watermark();
+            let high_watermark = self.log.load().high_watermark();
             let hidden = found.iter().take_while(|offset| **offset > high_watermark).count();
             if hidden > 0 {
                 found.splice(..hidden, [high_watermark]);
@@ -442,8 +558,8 @@ impl Partition {
     async fn look_up(self: &Arc<Self>, place: Place) -> Result<Option<Found>, ErrorCode> {
         let partition = self.clone();
         let looking = tokio::task::spawn_blocking(move || match place {
-            Place::Timestamp(timestamp) => partition.log.offset_for_timestamp(timestamp),
-            _ => partition.log.offset_of_max_timestamp(),
+            Place::Timestamp(timestamp) => partition.log().offset_for_timestamp(timestamp),
+            _ => partition.log().offset_of_max_timestamp(),
         });
         let found = looking.await.map_err(|_| ErrorCode::UnknownServerError)?;
         let found = found.map_err(|error| error_mapping::storage_failed(&self.name, &error))?;
@@ -452,16 +568,16 @@ impl Partition {
 
     fn visible_end(&self, reader: &Reader) -> Offset {
         match reader.isolation {
-            Some(Isolation::ReadUncommitted) => self.log.high_watermark(),
-            Some(Isolation::ReadCommitted) => self.log.last_stable_offset(),
-            None => self.log.log_end_offset(),
+            Some(Isolation::ReadUncommitted) => self.log.load().high_watermark(),
+            Some(Isolation::ReadCommitted) => self.log.load().last_stable_offset(),
+            None => self.log.load().log_end_offset(),
         }
     }
 
     /// A new leader's high watermark may still be behind its own first offset: then the end is not known.
     fn is_lagging(&self) -> bool {
         let role = self.role.load();
-        role.leading.as_ref().is_some_and(|leading| leading.epoch_start > self.log.high_watermark())
+        role.leading.as_ref().is_some_and(|leading| leading.epoch_start > self.log.load().high_watermark())
     }
 
     fn check_reader(&self, current_leader_epoch: i32, reader: &Reader) -> Result<(), ErrorCode> {

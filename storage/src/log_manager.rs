@@ -13,6 +13,7 @@
 //! its directory first.
 
 mod checkpoints;
+mod copying;
 mod loading;
 mod moves;
 
@@ -23,7 +24,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
-use world::{Clock, DirLock, Disk};
+use world::{Clock, DirLock, Disk, Space};
 use zk_paths::ids::{TopicId, TopicPartition};
 
 use crate::error::{Attempt, StorageError};
@@ -31,6 +32,9 @@ use crate::file_name::delete_dir_name;
 use crate::health::{DirHealth, FailureListener};
 use crate::log::{LoadHints, Log, LogContext};
 use crate::log_config::{LogConfig, millis};
+
+pub use copying::{CopyError, copy_latest_epochs, copy_some};
+pub use moves::Replaced;
 
 /// What the manager needs to know at start.
 #[derive(Clone)]
@@ -95,6 +99,17 @@ struct LogDir {
     clean_shutdown: bool,
     /// Logs in it, those being built included.
     logs: AtomicUsize,
+}
+
+/// What lies in a log directory.
+#[derive(Debug)]
+pub struct LogDirContents {
+    /// Which.
+    pub path: PathBuf,
+    /// Room on its file system, or why nothing can be said of it.
+    pub space: Result<Space, StorageError>,
+    /// Its logs, and whether a move is building them. None of a directory that failed.
+    pub logs: Vec<(Arc<Log>, bool)>,
 }
 
 /// All logs. Shared between threads.
@@ -244,10 +259,11 @@ impl LogManager {
         self.dirs.iter().find(|dir| dir.health.path() == path)
     }
 
-    /// Takes partitions out of service and renames their directories. Their files go after `file.delete.delay.ms`, see
-    /// [`LogManager::run_deletions`]. Answers how many of them were here. Partitions of failed directories leave service
-    /// too; their files stay.
-    pub fn delete(&self, partitions: &[TopicPartition]) -> Result<usize, StorageError> {
+    /// Takes partitions out of service, those that moves are building included, and renames their directories. Their files
+    /// go after `file.delete.delay.ms`, see [`LogManager::run_deletions`]. Answers what failed; partitions of failed
+    /// directories leave service too, and their files stay.
+    pub fn delete(&self, partitions: &[TopicPartition]) -> Vec<(TopicPartition, StorageError)> {
+        let mut failed = Vec::new();
         let gone = {
             let mut changes = self.changes();
             let gone: Vec<Arc<Log>> = {
@@ -257,16 +273,22 @@ impl LogManager {
                 partitions.iter().flat_map(removed).collect()
             };
             partitions.iter().for_each(|partition| drop(changes.preferred.remove(partition)));
-            gone.iter().try_for_each(|log| self.rename_for_deletion(log, &mut changes))?;
+            for log in &gone {
+                if let Err(error) = self.rename_for_deletion(log, &mut changes) {
+                    failed.push((log.partition().clone(), error));
+                }
+            }
             gone
         };
         let touched = |dir: &&LogDir| gone.iter().any(|log| log.parent_dir() == dir.health.path());
         for dir in self.working_dirs().filter(touched) {
             let path = dir.health.path();
-            dir.health.watch(self.disk.sync_dir(path).attempt("sync", path))?;
-            self.checkpoint_dir(dir)?;
+            let synced = dir.health.watch(self.disk.sync_dir(path).attempt("sync", path));
+            if let Err(error) = synced.and_then(|()| self.checkpoint_dir(dir)) {
+                tracing::warn!("deletions were not noted: {error}");
+            }
         }
-        Ok(gone.len())
+        failed
     }
 
     /// Queues the directory of a log that is in no table any more. In a failed directory it stays as it is.
@@ -344,6 +366,26 @@ impl LogManager {
     /// Directories that work.
     pub fn live_dirs(&self) -> Vec<PathBuf> {
         self.working_dirs().map(|dir| dir.health.path().to_owned()).collect()
+    }
+
+    /// All directories, in the order of `log.dirs`.
+    pub fn dirs(&self) -> Vec<PathBuf> {
+        self.dirs.iter().map(|dir| dir.health.path().to_owned()).collect()
+    }
+
+    /// What lies in each directory, in the order of `log.dirs`. Asks the disk for its room.
+    pub fn contents(&self) -> Vec<LogDirContents> {
+        self.dirs.iter().map(|dir| self.contents_of(dir)).collect()
+    }
+
+    fn contents_of(&self, dir: &LogDir) -> LogDirContents {
+        let path = dir.health.path();
+        let space = dir.health.check().and_then(|()| self.disk.space(path).attempt("look at", path));
+        let logs = self.read_logs();
+        let current = logs.current.values().map(|log| (log.clone(), false));
+        let both = current.chain(logs.future.values().map(|log| (log.clone(), true)));
+        let logs = both.filter(|(log, _)| space.is_ok() && log.parent_dir() == path).collect();
+        LogDirContents { path: path.to_owned(), space, logs }
     }
 
     /// Directories that failed, with the reason.

@@ -107,6 +107,19 @@ impl Log {
         self.context.health.watch(rolled).map(|_| ())
     }
 
+    /// Goes on at a later offset, as if the records until there had been compacted away.
+    pub fn advance_end_to(&self, offset: Offset) -> Result<(), StorageError> {
+        self.check_online()?;
+        let mut state = self.state();
+        if offset.0 <= self.tail.end_offset() {
+            return Ok(());
+        }
+        self.is_dirty.store(true, Ordering::Release);
+        let config = self.config.load_full();
+        let rolled = self.roll_at(&mut state, offset.0, &config, self.context.clock.now_ms());
+        self.context.health.watch(rolled).map(|_| ())
+    }
+
     /// Deletes what the retention rules say may go. Answers how many segments went. Their files wait for
     /// `file.delete.delay.ms` under another name; [`Log::remove_doomed`] removes them.
     pub fn apply_retention(&self, now_ms: i64) -> Result<usize, StorageError> {

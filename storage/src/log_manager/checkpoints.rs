@@ -12,15 +12,30 @@ use crate::log::Log;
 const CLOSING_THREADS: usize = 8;
 
 impl LogManager {
-    /// Writes `recovery-point-offset-checkpoint` and `log-start-offset-checkpoint` of every working directory.
-    pub fn checkpoint_offsets(&self) -> Result<(), StorageError> {
-        self.working_dirs().try_for_each(|dir| self.checkpoint_dir(dir))
+    /// Writes `recovery-point-offset-checkpoint` of every working directory.
+    pub fn checkpoint_recovery_points(&self) -> Result<(), StorageError> {
+        self.working_dirs().try_for_each(|dir| self.checkpoint_points(dir))
+    }
+
+    /// Writes `log-start-offset-checkpoint` of every working directory.
+    pub fn checkpoint_log_starts(&self) -> Result<(), StorageError> {
+        self.working_dirs().try_for_each(|dir| self.checkpoint_starts(dir))
     }
 
     pub(super) fn checkpoint_dir(&self, dir: &LogDir) -> Result<(), StorageError> {
+        self.checkpoint_points(dir)?;
+        self.checkpoint_starts(dir)
+    }
+
+    fn checkpoint_points(&self, dir: &LogDir) -> Result<(), StorageError> {
         let logs = self.logs_in(dir);
         let points = logs.iter().map(|log| (log.partition().clone(), log.recovery_point())).collect();
-        self.write_checkpoint(dir, RECOVERY_POINT_FILE, points)?;
+        self.write_checkpoint(dir, RECOVERY_POINT_FILE, points)
+    }
+
+    /// Only those that the name of the first segment does not tell.
+    fn checkpoint_starts(&self, dir: &LogDir) -> Result<(), StorageError> {
+        let logs = self.logs_in(dir);
         let moved = logs.iter().filter(|log| log.log_start_offset() > log.first_segment_offset());
         let starts = moved.map(|log| (log.partition().clone(), log.log_start_offset())).collect();
         self.write_checkpoint(dir, LOG_START_OFFSET_FILE, starts)
