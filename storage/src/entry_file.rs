@@ -4,6 +4,9 @@
 //! stop. Java preallocates; zero entries behind the last real one are passed over. It is opened when first used.
 //! Lookups are binary searches by `pread`; the newest entries are kept in memory, so that the tail costs no read.
 //! No mapping: a file cut short under a mapping kills the process, and thousands of maps are not free either.
+//!
+//! The very newest entries may be in memory alone until there are enough for a write, or until [`EntryFile::sync`] or
+//! [`EntryFile::close`]. A crash may take them: whoever believes an index after a crash has synced it before.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
@@ -29,6 +32,8 @@ pub(crate) trait Entry: Copy + std::fmt::Debug {
 
 /// Newest entries that stay in memory.
 const RECENT: usize = 128;
+/// Entries that one write takes to the file; at most [`RECENT`].
+const WRITTEN_AT_ONCE: usize = 64;
 
 #[derive(Debug)]
 pub(crate) struct EntryFile<E> {
@@ -41,15 +46,25 @@ pub(crate) struct EntryFile<E> {
 #[derive(Debug)]
 struct Inner<E> {
     file: Option<Arc<dyn DiskFile>>,
+    /// All entries, also those that are not in the file yet.
     count: usize,
     recent: VecDeque<E>,
+    /// How many of the newest are not in the file yet; at most as many as `recent` has.
+    unwritten: usize,
+    /// The file was changed since it was synced last.
+    unsynced: bool,
+}
+
+impl<E> Inner<E> {
+    fn closed(unsynced: bool) -> Inner<E> {
+        Inner { file: None, count: 0, recent: VecDeque::new(), unwritten: 0, unsynced }
+    }
 }
 
 impl<E: Entry> EntryFile<E> {
     /// Names the file; touches nothing.
     pub(crate) fn new(disk: Arc<dyn Disk>, dir: SharedDir, name: String) -> EntryFile<E> {
-        let inner = Inner { file: None, count: 0, recent: VecDeque::new() };
-        EntryFile { disk, dir, name, inner: Mutex::new(inner) }
+        EntryFile { disk, dir, name, inner: Mutex::new(Inner::closed(false)) }
     }
 
     pub(crate) fn path(&self) -> PathBuf {
@@ -67,11 +82,15 @@ impl<E: Entry> EntryFile<E> {
 
     /// Entry `number`, from 0.
     pub(crate) fn at(&self, number: usize) -> Result<Option<E>, StorageError> {
-        let (file, count) = {
+        let (file, first_recent) = {
             let inner = self.looked_at()?;
-            (inner.file.clone(), inner.count)
+            let first_recent = inner.count - inner.recent.len();
+            if let Some(in_memory) = number.checked_sub(first_recent) {
+                return Ok(inner.recent.get(in_memory).copied());
+            }
+            (inner.file.clone(), first_recent)
         };
-        match file.filter(|_| number < count) {
+        match file.filter(|_| number < first_recent) {
             Some(file) => self.read(&file, number),
             None => Ok(None),
         }
@@ -79,24 +98,37 @@ impl<E: Entry> EntryFile<E> {
 
     pub(crate) fn append(&self, entry: E) -> Result<(), StorageError> {
         let mut inner = self.opened()?;
-        let position = (inner.count * E::SIZE) as u64;
-        if let Some(file) = &inner.file {
-            file.write_at(&mut [IoSlice::new(&entry.encode())], position).attempt("write", &self.path())?;
-        }
         inner.count += 1;
+        inner.unwritten += 1;
         inner.recent.push_back(entry);
+        if inner.unwritten >= WRITTEN_AT_ONCE {
+            self.write_out(&mut inner)?;
+        }
         if inner.recent.len() > RECENT {
             inner.recent.pop_front();
         }
         Ok(())
     }
 
+    /// Brings the entries that are in memory alone to the file.
+    fn write_out(&self, inner: &mut Inner<E>) -> Result<(), StorageError> {
+        let Some(file) = inner.file.clone().filter(|_| inner.unwritten > 0) else { return Ok(()) };
+        let first = inner.recent.len().saturating_sub(inner.unwritten);
+        let bytes: Vec<u8> = inner.recent.iter().skip(first).flat_map(E::encode).collect();
+        let position = ((inner.count - inner.unwritten) * E::SIZE) as u64;
+        file.write_at(&mut [IoSlice::new(&bytes)], position).attempt("write", &self.path())?;
+        inner.unwritten = 0;
+        inner.unsynced = true;
+        Ok(())
+    }
+
     /// Cuts the file to its first `count` entries.
     pub(crate) fn truncate(&self, count: usize) -> Result<(), StorageError> {
         let mut inner = self.opened()?;
+        self.write_out(&mut inner)?;
         if let Some(file) = inner.file.clone() {
             file.set_len((count * E::SIZE) as u64).attempt("truncate", &self.path())?;
-            *inner = self.load(file)?;
+            *inner = Inner { unsynced: true, ..self.load(file)? };
         }
         Ok(())
     }
@@ -136,15 +168,31 @@ impl<E: Entry> EntryFile<E> {
         self.truncate(0)
     }
 
-    /// Makes the entries survive a crash. A file that was never opened has nothing to lose.
+    /// Makes the entries survive a crash. Costs nothing when nothing has changed since the last time.
     pub(crate) fn sync(&self) -> Result<(), StorageError> {
-        let file = self.lock().file.clone();
+        let file = {
+            let mut inner = self.lock();
+            if inner.unwritten == 0 && !inner.unsynced {
+                return Ok(());
+            }
+            if inner.file.is_none() {
+                drop(inner);
+                inner = self.opened()?;
+            }
+            self.write_out(&mut inner)?;
+            // What changes from here on counts for the next time. A failure leaves nobody who would ask again.
+            inner.unsynced = false;
+            inner.file.clone()
+        };
         file.map_or(Ok(()), |file| file.sync_data().attempt("sync", &self.path()))
     }
 
     /// Closes the file until it is used again.
-    pub(crate) fn close(&self) {
-        *self.lock() = Inner { file: None, count: 0, recent: VecDeque::new() };
+    pub(crate) fn close(&self) -> Result<(), StorageError> {
+        let mut inner = self.lock();
+        self.write_out(&mut inner)?;
+        *inner = Inner::closed(inner.unsynced);
+        Ok(())
     }
 
     /// Length of the file is a whole number of entries.
@@ -162,7 +210,8 @@ impl<E: Entry> EntryFile<E> {
         let mut inner = self.lock();
         if inner.file.is_none() {
             let path = self.path();
-            *inner = self.load(self.disk.open_or_create(&path).attempt("open", &path)?)?;
+            let loaded = self.load(self.disk.open_or_create(&path).attempt("open", &path)?)?;
+            *inner = Inner { unsynced: inner.unsynced, ..loaded };
         }
         Ok(inner)
     }
@@ -175,7 +224,10 @@ impl<E: Entry> EntryFile<E> {
             let path = self.path();
             match self.disk.open(&path) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                opened => *inner = self.load(opened.attempt("open", &path)?)?,
+                opened => {
+                    let loaded = self.load(opened.attempt("open", &path)?)?;
+                    *inner = Inner { unsynced: inner.unsynced, ..loaded };
+                }
             }
         }
         Ok(inner)
@@ -199,7 +251,8 @@ impl<E: Entry> EntryFile<E> {
         }
         // Only the last entry: the others join the memory as they are appended.
         let last = if count == 0 { None } else { self.read(&file, count - 1)? };
-        Ok(Inner { file: Some(file), count, recent: last.into_iter().collect() })
+        let recent = last.into_iter().collect();
+        Ok(Inner { file: Some(file), count, recent, unwritten: 0, unsynced: false })
     }
 
     fn read(&self, file: &Arc<dyn DiskFile>, number: usize) -> Result<Option<E>, StorageError> {

@@ -145,6 +145,10 @@ mod tests {
             open.append(1000 + n * 10, n as u64 * 100).unwrap();
         }
         open.append(1000 + 3000, 99_999).unwrap();
+        let written = index(&disk);
+        open.append(1000 + 3001, 100_000).unwrap();
+        assert!((200..300).contains(&written.entries.count().unwrap()), "the newest are written together");
+        open.truncate_to(1000 + 3001).unwrap();
         let reopened = index(&disk);
         for index in [&open, &reopened] {
             assert_eq!(index.entries.count().unwrap(), 300);
@@ -186,6 +190,7 @@ mod tests {
         let index_file = index(&disk);
         index_file.append(1010, 100).unwrap();
         index_file.append(1020, 200).unwrap();
+        index_file.files().close().unwrap();
         let file = disk.open(&index_file.entries.path()).unwrap();
         file.set_len(8 * 1000).unwrap();
         let reopened = index(&disk);

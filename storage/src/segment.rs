@@ -11,14 +11,15 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use arc_swap::ArcSwapOption;
 use world::{Disk, DiskFile};
 
-use crate::batch::{Batch, BatchHeader, HEADER_SIZE};
+use crate::batch::{Batch, BatchHeader, HEADER_SIZE, NO_TIMESTAMP};
 use crate::entry_file::SharedDir;
 use crate::error::{Attempt, StorageError};
-use crate::file_name::FileKind;
+use crate::file_name::{FileKind, FileState, SegmentFile};
 use crate::log_config::LogConfig;
-use crate::offset_index::OffsetIndex;
+use crate::offset_index::{OffsetIndex, OffsetPosition};
 use crate::scan::{ScanError, Scanner};
 use crate::time_index::{TimeIndex, TimestampAt};
 use crate::txn_index::{AbortedTxn, TxnIndex};
@@ -35,7 +36,8 @@ pub(crate) struct Segment {
     pub(crate) base_offset: i64,
     dir: SharedDir,
     disk: Arc<dyn Disk>,
-    file: Arc<dyn DiskFile>,
+    /// The file of batches, opened when first used: most segments of most logs never are.
+    file: ArcSwapOption<Arc<dyn DiskFile>>,
     size: AtomicU64,
     pub(crate) offset_index: OffsetIndex,
     pub(crate) time_index: TimeIndex,
@@ -83,7 +85,8 @@ impl Segment {
         Ok(segment)
     }
 
-    /// Opens the log file; the indexes wait until they are needed. Without `has_txn_index` its file is not looked for.
+    /// Looks at the log file; all files wait to be opened until they are needed. Without `has_txn_index` its file is not
+    /// looked for.
     pub(crate) fn open(
         disk: &Arc<dyn Disk>,
         dir: &SharedDir,
@@ -93,15 +96,14 @@ impl Segment {
         has_txn_index: bool,
     ) -> Result<Segment, StorageError> {
         let path = dir.load().join(FileKind::Log.name(base_offset));
-        let file = disk.open(&path).attempt("open", &path)?;
-        let size = file.len().attempt("look at", &path)?;
+        let size = disk.metadata(&path).attempt("look at", &path)?.len;
         let max_bytes = config.segment_index_bytes;
         let new_txn_index = if has_txn_index { TxnIndex::new } else { TxnIndex::new_empty };
         Ok(Segment {
             base_offset,
             dir: dir.clone(),
             disk: disk.clone(),
-            file,
+            file: ArcSwapOption::empty(),
             size: AtomicU64::new(size),
             offset_index: OffsetIndex::new(disk.clone(), dir.clone(), base_offset, max_bytes),
             time_index: TimeIndex::new(disk.clone(), dir.clone(), base_offset, max_bytes),
@@ -120,8 +122,32 @@ impl Segment {
         self.size.load(Ordering::Acquire)
     }
 
-    pub(crate) fn file(&self) -> &Arc<dyn DiskFile> {
-        &self.file
+    /// The file of batches. It stays readable for whoever has it, whatever becomes of its name.
+    pub(crate) fn file(&self) -> Result<Arc<dyn DiskFile>, StorageError> {
+        if let Some(file) = &*self.file.load() {
+            return Ok(Arc::clone(file));
+        }
+        let file = self.open_file().attempt_at("open", || self.path(FileKind::Log))?;
+        self.file.store(Some(Arc::new(file.clone())));
+        Ok(file)
+    }
+
+    /// Opens the file under the name that it has right now: the segment may be on its way out, its directory too.
+    fn open_file(&self) -> io::Result<Arc<dyn DiskFile>> {
+        let mut missing = io::ErrorKind::NotFound.into();
+        for state in [FileState::Plain, FileState::Deleted, FileState::Plain] {
+            let file = SegmentFile { offset: self.base_offset, kind: FileKind::Log, state };
+            match self.disk.open(&self.dir.load().join(file.name())) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => missing = error,
+                opened => return opened,
+            }
+        }
+        Err(missing)
+    }
+
+    /// Closes the file of batches until it is used again.
+    pub(crate) fn close_file(&self) {
+        self.file.store(None);
     }
 
     pub(crate) fn path(&self, kind: FileKind) -> PathBuf {
@@ -131,12 +157,13 @@ impl Segment {
     /// Writes batches behind the last one, and index entries where they are due. Readers see them afterwards.
     pub(crate) fn append(&self, batches: &[ReadyBatch], index_interval_bytes: u64) -> Result<(), StorageError> {
         let start = self.size();
+        let file = self.file()?;
         let mut position = start;
         for group in batches.chunks(MAX_SLICES / 2) {
             let parts = group.iter().flat_map(|batch| <[&[u8]; 2]>::from(batch.parts()));
             let mut slices: Vec<IoSlice<'_>> = parts.filter(|part| !part.is_empty()).map(IoSlice::new).collect();
             let at = |source: io::Error| io::Error::new(source.kind(), format!("at position {position}: {source}"));
-            let written = self.file.write_at(&mut slices, position).map_err(at);
+            let written = file.write_at(&mut slices, position).map_err(at);
             written.attempt_at("append to", || self.path(FileKind::Log))?;
             position += group.iter().map(|batch| batch.header.size as u64).sum::<u64>();
         }
@@ -194,7 +221,7 @@ impl Segment {
             return Ok(None);
         }
         let mut bytes = [0; HEADER_SIZE];
-        let read = self.file.read_at(&mut bytes, position).attempt_at("read", || self.path(FileKind::Log))?;
+        let read = self.file()?.read_at(&mut bytes, position).attempt_at("read", || self.path(FileKind::Log))?;
         let header = BatchHeader::parse(bytes.get(..read).unwrap_or_default());
         header.map(Some).map_err(|error| self.damaged(position, &error))
     }
@@ -206,13 +233,13 @@ impl Segment {
     fn batch_at(&self, found: &Found) -> Result<Batch, StorageError> {
         let left = self.size().saturating_sub(found.position);
         let mut bytes = vec![0; (found.header.size as u64).min(left) as usize];
-        self.file.read_at(&mut bytes, found.position).attempt_at("read", || self.path(FileKind::Log))?;
+        self.file()?.read_at(&mut bytes, found.position).attempt_at("read", || self.path(FileKind::Log))?;
         Batch::parse(&bytes.into()).map_err(|error| self.damaged(found.position, &error))
     }
 
     /// Walks over all batches from a position on.
-    pub(crate) fn scan(&self, position: u64) -> Scanner {
-        Scanner::new(self.file.clone(), position, self.size())
+    pub(crate) fn scan(&self, position: u64) -> Result<Scanner, StorageError> {
+        Ok(Scanner::new(self.file()?, position, self.size()))
     }
 
     pub(crate) fn scan_error(&self, error: ScanError) -> StorageError {
@@ -224,9 +251,7 @@ impl Segment {
 
     /// The offset behind the last batch.
     pub(crate) fn read_next_offset(&self) -> Result<i64, StorageError> {
-        let hint = self.offset_index.last()?;
-        let believed = self.header_at(hint.position).is_ok_and(|h| h.is_some_and(|h| h.last_offset() == hint.offset));
-        let mut position = if believed { hint.position } else { 0 };
+        let mut position = self.believed(self.offset_index.last()?)?;
         let mut next_offset = self.base_offset;
         while let Some(header) = self.header_at(position)? {
             next_offset = header.next_offset();
@@ -235,13 +260,67 @@ impl Segment {
         Ok(next_offset)
     }
 
+    /// The position that an index entry gives, if the batch is there that it was made for; else the start.
+    fn believed(&self, entry: OffsetPosition) -> Result<u64, StorageError> {
+        match self.header_at(entry.position) {
+            Ok(header) => Ok(if header.is_some_and(|h| h.last_offset() == entry.offset) { entry.position } else { 0 }),
+            Err(StorageError::Damaged { .. }) => Ok(0),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Largest timestamp with the last offset of its batch; timestamp -1 when there is none.
     pub(crate) fn largest_timestamp(&self) -> Result<TimestampAt, StorageError> {
         if let Some(largest) = self.state().largest {
             return Ok(largest);
         }
-        let largest = self.time_index.last()?;
+        let largest = self.read_largest()?;
         Ok(*self.state().largest.get_or_insert(largest))
+    }
+
+    /// The last entry of the time index, if the segment bears it out; else what the batches say. In a damaged segment the
+    /// index is all there is.
+    fn read_largest(&self) -> Result<TimestampAt, StorageError> {
+        let last = self.time_index.last()?;
+        match self.check_largest(last) {
+            Err(StorageError::Damaged { .. }) => Ok(last),
+            checked => checked,
+        }
+    }
+
+    /// A batch must have the entry's timestamp, and none behind the last entry of the offset index, which is written along
+    /// with it, a larger one.
+    fn check_largest(&self, last: TimestampAt) -> Result<TimestampAt, StorageError> {
+        let Some(position) = self.position_of_entry(last)? else {
+            let path = self.path(FileKind::TimeIndex);
+            tracing::warn!(path = %path.display(), "this time index belongs to other records, reading them instead");
+            return self.largest_from(0, TimestampAt { timestamp: NO_TIMESTAMP, offset: self.base_offset });
+        };
+        let tail = self.believed(self.offset_index.last()?)?;
+        if self.largest_from(tail, last)? == last { Ok(last) } else { self.largest_from(position, last) }
+    }
+
+    /// Where the batch lies that an entry of the time index speaks of, the start for "nothing"; `None`: there is no such
+    /// batch. An entry that names a real batch was made for it, and what it says of those before is true then.
+    fn position_of_entry(&self, entry: TimestampAt) -> Result<Option<u64>, StorageError> {
+        if entry.timestamp == NO_TIMESTAMP {
+            return Ok(Some(0));
+        }
+        let found = self.find(entry.offset)?;
+        // Batches of old formats do not tell where they begin.
+        let holds = |header: &BatchHeader| header.magic < 2 || header.base_offset <= entry.offset;
+        let named = |found: &Found| found.header.max_timestamp == entry.timestamp && holds(&found.header);
+        Ok(found.filter(named).map(|found| found.position))
+    }
+
+    fn largest_from(&self, mut position: u64, mut largest: TimestampAt) -> Result<TimestampAt, StorageError> {
+        while let Some(header) = self.header_at(position)? {
+            if header.max_timestamp > largest.timestamp {
+                largest = TimestampAt { timestamp: header.max_timestamp, offset: header.last_offset() };
+            }
+            position += header.size as u64;
+        }
+        Ok(largest)
     }
 
     /// Largest timestamp for retention: time of the file's last change when no record has one.
@@ -251,7 +330,7 @@ impl Segment {
     }
 
     pub(crate) fn modified_ms(&self) -> Result<i64, StorageError> {
-        self.file.modified_ms().attempt("look at", &self.path(FileKind::Log))
+        self.file()?.modified_ms().attempt_at("look at", || self.path(FileKind::Log))
     }
 
     /// How long this segment has taken records: the incoming max timestamp minus that of its first batch, or by the
@@ -285,13 +364,18 @@ impl Segment {
     }
 
     /// Closes the index files until they are needed again.
-    pub(crate) fn close_indexes(&self) {
-        self.offset_index.files().close();
-        self.time_index.files().close();
+    pub(crate) fn close_indexes(&self) -> Result<(), StorageError> {
+        self.offset_index.files().close()?;
+        self.time_index.files().close()
     }
 
-    pub(crate) fn sync(&self) -> Result<(), StorageError> {
-        self.file.sync_data().attempt("sync", &self.path(FileKind::Log))?;
+    /// Makes the records survive a crash. Enough for those that recovery will scan: it builds the indexes again.
+    pub(crate) fn sync_records(&self) -> Result<(), StorageError> {
+        self.file()?.sync_data().attempt_at("sync", || self.path(FileKind::Log))
+    }
+
+    /// Makes the indexes survive a crash.
+    pub(crate) fn sync_indexes(&self) -> Result<(), StorageError> {
         self.offset_index.files().sync()?;
         self.time_index.files().sync()?;
         self.txn_index.sync()
@@ -306,7 +390,7 @@ impl Segment {
         let before = self.size();
         let keep = found.map_or(before, |found| found.position);
         self.cut_file(keep)?;
-        let largest = self.largest_by_reading()?;
+        let largest = self.read_largest()?;
         let mut state = self.state();
         state.bytes_since_index = 0;
         state.largest = Some(largest);
@@ -320,21 +404,9 @@ impl Segment {
     pub(crate) fn cut_file(&self, size: u64) -> Result<(), StorageError> {
         if size != self.size() {
             self.size.store(size, Ordering::Release);
-            self.file.set_len(size).attempt("truncate", &self.path(FileKind::Log))?;
+            self.file()?.set_len(size).attempt_at("truncate", || self.path(FileKind::Log))?;
         }
         Ok(())
-    }
-
-    fn largest_by_reading(&self) -> Result<TimestampAt, StorageError> {
-        let mut largest = self.time_index.last()?;
-        let mut position = self.offset_index.lookup(largest.offset)?.position;
-        while let Some(header) = self.header_at(position)? {
-            if header.max_timestamp > largest.timestamp {
-                largest = TimestampAt { timestamp: header.max_timestamp, offset: header.last_offset() };
-            }
-            position += header.size as u64;
-        }
-        Ok(largest)
     }
 
     /// Empties the indexes, so that recovery can fill them again.
@@ -363,8 +435,9 @@ impl Segment {
 
     /// The first record at or behind `from` with at least this timestamp.
     pub(crate) fn find_by_timestamp(&self, timestamp: i64, from: i64) -> Result<Option<RecordAt>, StorageError> {
-        let start = self.time_index.lookup(timestamp)?.offset.max(from);
-        let mut position = self.find(start)?.map_or(self.size(), |found| found.position);
+        let before = self.position_of_entry(self.time_index.lookup(timestamp)?)?.unwrap_or(0);
+        let start = self.find(from)?.map_or(self.size(), |found| found.position);
+        let mut position = start.max(before);
         while let Some(header) = self.header_at(position)? {
             if header.max_timestamp >= timestamp && header.last_offset() >= from {
                 let batch = self.batch_at(&Found { header, position })?;

@@ -7,6 +7,7 @@
 
 use std::io::{self, IoSlice};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use world::Disk;
@@ -70,16 +71,18 @@ pub(crate) struct TxnIndex {
     base_offset: i64,
     /// The entries, once somebody asked. They are few.
     loaded: Mutex<Option<Vec<AbortedTxn>>>,
+    /// The file was changed since it was synced last.
+    unsynced: AtomicBool,
 }
 
 impl TxnIndex {
     pub(crate) fn new(disk: Arc<dyn Disk>, dir: SharedDir, base_offset: i64) -> TxnIndex {
-        TxnIndex { disk, dir, base_offset, loaded: Mutex::new(None) }
+        TxnIndex { disk, dir, base_offset, loaded: Mutex::new(None), unsynced: AtomicBool::new(false) }
     }
 
     /// There is no file to look for.
     pub(crate) fn new_empty(disk: Arc<dyn Disk>, dir: SharedDir, base_offset: i64) -> TxnIndex {
-        TxnIndex { disk, dir, base_offset, loaded: Mutex::new(Some(Vec::new())) }
+        TxnIndex { loaded: Mutex::new(Some(Vec::new())), ..TxnIndex::new(disk, dir, base_offset) }
     }
 
     pub(crate) fn append(&self, txn: AbortedTxn) -> Result<(), StorageError> {
@@ -89,6 +92,7 @@ impl TxnIndex {
         let file = self.disk.open_or_create(&path).attempt("open", &path)?;
         let position = (entries.len() * ENTRY_SIZE) as u64;
         file.write_at(&mut [IoSlice::new(&txn.encode())], position).attempt("write", &path)?;
+        self.unsynced.store(true, Ordering::Release);
         entries.push(txn);
         Ok(())
     }
@@ -122,6 +126,7 @@ impl TxnIndex {
         entries.truncate(kept);
         let path = self.path();
         let file = self.disk.open(&path).attempt("open", &path)?;
+        self.unsynced.store(true, Ordering::Release);
         file.set_len((kept * ENTRY_SIZE) as u64).attempt("truncate", &path)
     }
 
@@ -129,7 +134,10 @@ impl TxnIndex {
     pub(crate) fn reset(&self) -> Result<(), StorageError> {
         let path = self.path();
         match self.disk.open(&path) {
-            Ok(file) => file.set_len(0).attempt("truncate", &path)?,
+            Ok(file) => {
+                self.unsynced.store(true, Ordering::Release);
+                file.set_len(0).attempt("truncate", &path)?;
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error).attempt("open", &path),
         }
@@ -137,12 +145,16 @@ impl TxnIndex {
         Ok(())
     }
 
+    /// Makes the entries survive a crash. Costs nothing when nothing has changed since the last time.
     pub(crate) fn sync(&self) -> Result<(), StorageError> {
-        if self.lock().as_ref().is_none_or(Vec::is_empty) {
+        if !self.unsynced.swap(false, Ordering::AcqRel) {
             return Ok(());
         }
         let path = self.path();
-        self.disk.open(&path).and_then(|file| file.sync_data()).attempt("sync", &path)
+        match self.disk.open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            opened => opened.and_then(|file| file.sync_data()).attempt("sync", &path),
+        }
     }
 
     /// Whether the file, if there is one, can be read and its transactions end within the segment.

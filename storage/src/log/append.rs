@@ -170,6 +170,7 @@ impl Log {
             return Ok(active);
         }
         active.seal()?;
+        self.has_new_entries.store(true, Ordering::Release);
         let segment = Arc::new(Segment::create(&self.context.disk, &self.dir, base_offset, config, now_ms)?);
         state.producers.set_map_end_offset(base_offset);
         self.take_snapshot(state)?;
@@ -177,10 +178,8 @@ impl Log {
         segments.push(segment.clone());
         self.segments.store(Arc::new(segments));
         self.tail.set(base_offset, self.tail.end_offset().max(base_offset), 0);
-        // The sealed segment's indexes are read rarely from now on.
-        active.offset_index.files().sync()?;
-        active.time_index.files().sync()?;
-        active.close_indexes();
+        // They are read rarely from now on.
+        active.close_indexes()?;
         Ok(segment)
     }
 
@@ -191,17 +190,18 @@ impl Log {
             return Ok(());
         }
         let path = self.dir.load().join(FileKind::Snapshot.name(offset));
+        self.has_new_entries.store(true, Ordering::Release);
         producer_snapshot::write(&*self.context.disk, &path, &state.producers)?;
         state.snapshots.push(offset);
         Ok(())
     }
 
     fn flush_if_due(&self, state: &mut State, config: &LogConfig) -> Result<(), StorageError> {
-        let unflushed = self.tail.end_offset().saturating_sub(self.recovery_point.load(Ordering::Acquire));
+        let unflushed = self.tail.end_offset().saturating_sub(self.flushed_offset().0);
         if u64::try_from(unflushed).unwrap_or(0) < config.flush_messages {
             return Ok(());
         }
-        self.flush_locked(state, self.tail.end_offset())
+        self.flush_locked(state)
     }
 
     fn nothing_appended(&self) -> LogAppendInfo {

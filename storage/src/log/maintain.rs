@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use zk_paths::ids::Offset;
 
@@ -31,11 +31,34 @@ pub enum LogStartError {
     Fault(#[from] StorageError),
 }
 
+/// What a flush has to do, as of when it began.
+#[derive(Debug, Clone, Copy)]
+struct Due {
+    /// Records below are to be synced.
+    offset: i64,
+    /// See [`State::truncations`].
+    truncations: u64,
+}
+
 impl Log {
-    /// Makes everything up to the log end survive a crash.
+    /// Makes everything up to the log end survive a crash, indexes included. Appends go on meanwhile.
     pub fn flush(&self) -> Result<(), StorageError> {
         self.check_online()?;
-        self.flush_until(self.tail.end_offset())
+        let due = self.due(&self.state())?;
+        self.carry_out(&due)
+    }
+
+    /// Makes the records up to the log end survive a crash, and nothing that recovery can build again from them: one
+    /// sync, where [`Log::flush`] needs several. The recovery point stays.
+    pub fn flush_records(&self) -> Result<(), StorageError> {
+        self.check_online()?;
+        let due = Due { offset: self.tail.end_offset(), truncations: self.state().truncations };
+        self.context.health.watch(self.sync_records(&due))?;
+        let state = self.state();
+        if state.truncations == due.truncations {
+            self.flushed_offset.fetch_max(due.offset, Ordering::AcqRel);
+        }
+        Ok(())
     }
 
     /// Makes the rolled segments survive a crash; the active one is left to time and the page cache, as in Kafka. Cheap
@@ -46,7 +69,8 @@ impl Log {
             return Ok(());
         }
         self.check_online()?;
-        self.flush_until(active)
+        let due = Due { offset: active, truncations: self.state().truncations };
+        self.carry_out(&due)
     }
 
     /// Flushes when `flush.ms` has passed since the last time.
@@ -57,34 +81,67 @@ impl Log {
     }
 
     /// Syncs without the append lock, then notes it.
-    fn flush_until(&self, offset: i64) -> Result<(), StorageError> {
-        self.context.health.watch(self.sync_files(offset))?;
-        self.state().last_flush_ms = self.context.clock.now_ms();
-        self.recovery_point.fetch_max(offset, Ordering::AcqRel);
+    fn carry_out(&self, due: &Due) -> Result<(), StorageError> {
+        self.context.health.watch(self.sync_files(due))?;
+        self.note_flushed(&mut self.state(), due);
         Ok(())
     }
 
-    pub(super) fn flush_locked(&self, state: &mut State, offset: i64) -> Result<(), StorageError> {
-        self.context.health.watch(self.sync_files(offset))?;
+    /// Syncs while appends wait.
+    pub(super) fn flush_locked(&self, state: &mut State) -> Result<(), StorageError> {
+        let due = self.due(state)?;
+        self.context.health.watch(self.sync_files(&due))?;
+        self.note_flushed(state, &due);
+        Ok(())
+    }
+
+    /// A flush of everything, as of now. The active segment's time index is complete then: if the next append begins a new
+    /// segment, nobody will look at this one again after a crash.
+    fn due(&self, state: &State) -> Result<Due, StorageError> {
+        self.context.health.watch(self.active()?.seal())?;
+        Ok(Due { offset: self.tail.end_offset(), truncations: state.truncations })
+    }
+
+    fn note_flushed(&self, state: &mut State, due: &Due) {
         state.last_flush_ms = self.context.clock.now_ms();
-        self.recovery_point.fetch_max(offset, Ordering::AcqRel);
-        Ok(())
+        if state.truncations == due.truncations {
+            self.flushed_offset.fetch_max(due.offset, Ordering::AcqRel);
+            self.recovery_point.fetch_max(due.offset, Ordering::AcqRel);
+        }
     }
 
-    /// Syncs segments, their snapshots and the directory, for everything in [recovery point, offset).
-    fn sync_files(&self, offset: i64) -> Result<(), StorageError> {
-        let from = self.recovery_point.load(Ordering::Acquire);
-        let segments = self.segments.load();
-        let first = segments.partition_point(|segment| segment.base_offset <= from).saturating_sub(1);
-        for segment in segments.iter().skip(first).filter(|segment| segment.base_offset < offset) {
-            segment.sync()?;
+    /// Syncs segments with their indexes, leader epochs and the directory, for everything in [recovery point, due offset).
+    fn sync_files(&self, due: &Due) -> Result<(), StorageError> {
+        for segment in self.segments_within(&self.recovery_point, due) {
+            segment.sync_records()?;
+            segment.sync_indexes()?;
         }
         self.epochs_mut().flush()?;
+        self.sync_entries()
+    }
+
+    /// Syncs the records in [flushed offset, due offset).
+    fn sync_records(&self, due: &Due) -> Result<(), StorageError> {
+        self.segments_within(&self.flushed_offset, due).iter().try_for_each(|segment| segment.sync_records())?;
+        self.sync_entries()
+    }
+
+    fn segments_within(&self, from: &AtomicI64, due: &Due) -> Vec<Arc<Segment>> {
+        let from = from.load(Ordering::Acquire);
+        let segments = self.segments.load();
+        let first = segments.partition_point(|segment| segment.base_offset <= from).saturating_sub(1);
+        segments.iter().skip(first).filter(|segment| segment.base_offset < due.offset).cloned().collect()
+    }
+
+    /// Makes the names of files survive a crash, and whose log this is.
+    fn sync_entries(&self) -> Result<(), StorageError> {
         let dir = self.dir.load();
         if !self.metadata_is_durable.load(Ordering::Acquire) {
             crate::partition_metadata::sync(&*self.context.disk, &dir)?;
         }
-        self.context.disk.sync_dir(&dir).attempt("sync", &dir)?;
+        if self.has_new_entries.swap(false, Ordering::AcqRel) {
+            self.context.disk.sync_dir(&dir).attempt("sync", &dir)?;
+        }
         if !self.dir_is_durable.load(Ordering::Acquire) {
             let parent = self.parent_dir();
             self.context.disk.sync_dir(parent).attempt("sync", parent)?;
@@ -158,12 +215,26 @@ impl Log {
         Ok(gone.len())
     }
 
+    /// Renames the files of the newest segments, so that a crash in between leaves a log that ends earlier. Durable before
+    /// an older segment is touched: while a later one is there, recovery may believe that it is whole.
+    fn doom_from_end(&self, state: &mut State, gone: &[Arc<Segment>], now_ms: i64) -> Result<(), StorageError> {
+        if gone.is_empty() {
+            return Ok(());
+        }
+        for segment in gone.iter().rev() {
+            self.doom(state, std::slice::from_ref(segment), now_ms)?;
+        }
+        let dir = self.dir.load();
+        self.context.disk.sync_dir(&dir).attempt("sync", &dir)
+    }
+
     /// Renames the files of segments that are no longer listed.
     fn doom(&self, state: &mut State, gone: &[Arc<Segment>], now_ms: i64) -> Result<(), StorageError> {
         let due_ms = now_ms.saturating_add(millis(self.config.load().file_delete_delay));
+        self.has_new_entries.store(true, Ordering::Release);
         for segment in gone {
             let marked = segment.mark_deleted()?;
-            segment.close_indexes();
+            segment.close_indexes()?;
             state.snapshots.retain(|offset| *offset != segment.base_offset);
             self.doomed().extend(marked.into_iter().map(|path| (due_ms, path)));
         }
@@ -225,7 +296,8 @@ impl Log {
         self.publish_first_unstable(state);
     }
 
-    /// Drops all records at and behind `offset` (a follower that diverged). Answers whether anything went.
+    /// Drops all records at and behind `offset` (a follower that diverged). Answers whether anything went. The recovery
+    /// point falls with them: whoever keeps it in a checkpoint has to write that anew before more is appended.
     pub fn truncate_to(&self, offset: Offset) -> Result<bool, StorageError> {
         self.check_online()?;
         let mut state = self.state();
@@ -245,15 +317,18 @@ impl Log {
 
     fn truncate_within(&self, state: &mut State, offset: i64) -> Result<(), StorageError> {
         self.is_dirty.store(true, Ordering::Release);
+        state.truncations += 1;
         let now_ms = self.context.clock.now_ms();
         let segments = self.segments.load_full();
         let keep = segments.partition_point(|segment| segment.base_offset <= offset).max(1);
         let (kept, gone) = segments.split_at(keep.min(segments.len()));
         self.segments.store(Arc::new(kept.to_vec()));
-        self.doom(state, gone, now_ms)?;
+        self.doom_from_end(state, gone, now_ms)?;
         let active = self.active()?;
         active.truncate_to(offset, now_ms)?;
-        self.recovery_point.fetch_min(offset, Ordering::AcqRel);
+        // Not synced: until the next flush a crash may bring back what this segment lost, so recovery has to scan it.
+        self.recovery_point.fetch_min(active.base_offset, Ordering::AcqRel);
+        self.flushed_offset.fetch_min(offset, Ordering::AcqRel);
         self.log_start_offset.fetch_min(offset, Ordering::AcqRel);
         self.tail.set(active.base_offset, offset, active.size());
         self.high_watermark.fetch_min(offset, Ordering::AcqRel);
@@ -277,16 +352,18 @@ impl Log {
 
     fn start_over(&self, state: &mut State, offset: i64, log_start: Option<i64>) -> Result<(), StorageError> {
         self.is_dirty.store(true, Ordering::Release);
+        state.truncations += 1;
         let now_ms = self.context.clock.now_ms();
         let config = self.config.load_full();
         let gone = self.segments.load_full();
-        self.doom(state, &gone, now_ms)?;
+        self.doom_from_end(state, &gone, now_ms)?;
         let segment = Segment::create(&self.context.disk, &self.dir, offset, &config, now_ms)?;
         self.segments.store(Arc::new(vec![Arc::new(segment)]));
         self.tail.set(offset, offset, 0);
         self.log_start_offset.store(log_start.unwrap_or(offset), Ordering::Release);
         self.high_watermark.store(offset, Ordering::Release);
         self.recovery_point.fetch_min(offset, Ordering::AcqRel);
+        self.flushed_offset.fetch_min(offset, Ordering::AcqRel);
         self.epochs_mut().clear();
         self.epochs_mut().flush()?;
         self.remove_snapshots(state, |_| true)?;
@@ -305,6 +382,7 @@ impl Log {
     }
 
     fn remove_snapshots(&self, state: &mut State, unwanted: impl Fn(i64) -> bool) -> Result<(), StorageError> {
+        self.has_new_entries.store(true, Ordering::Release);
         let (gone, kept) = state.snapshots.iter().partition(|offset| unwanted(**offset));
         state.snapshots = kept;
         for offset in Vec::<i64>::from_iter(gone) {
@@ -337,10 +415,9 @@ impl Log {
         if !self.is_dirty.load(Ordering::Acquire) && self.recovery_point() == self.log_end_offset() {
             return Ok(());
         }
-        self.active()?.seal()?;
         // Not synced: its checksum tells when a power failure took it, and then the records are read instead.
         self.take_snapshot(state)?;
-        self.flush_locked(state, self.tail.end_offset())?;
+        self.flush_locked(state)?;
         self.is_dirty.store(false, Ordering::Release);
         Ok(())
     }
@@ -357,7 +434,7 @@ impl Log {
         let renamed = self.context.disk.rename(&from, &to).attempt("rename", &from);
         self.context.health.watch(renamed)?;
         for segment in self.segments.load().iter() {
-            segment.close_indexes();
+            self.context.health.watch(segment.close_indexes())?;
         }
         self.dir.store(Arc::new(to));
         Ok(())

@@ -81,13 +81,18 @@ pub struct Log {
     tail: Tail,
     log_start_offset: AtomicI64,
     high_watermark: AtomicI64,
+    /// Records below survive a crash, and so do the indexes of segments that end below: the next start believes both.
     recovery_point: AtomicI64,
+    /// Records below survive a crash; their indexes are built again where they do not. At or above the recovery point.
+    flushed_offset: AtomicI64,
     /// -1: no transaction holds anything back.
     first_unstable_offset: AtomicI64,
     /// `partition.metadata` will survive a crash.
     metadata_is_durable: AtomicBool,
     /// The directory itself will survive a crash.
     dir_is_durable: AtomicBool,
+    /// Files were made, renamed or removed in the directory since it was synced.
+    has_new_entries: AtomicBool,
     /// Something happened since the log was opened or closed, so that closing has something to do.
     is_dirty: AtomicBool,
     /// Files that were renamed to `.deleted`, with the time from which they may go.
@@ -102,6 +107,8 @@ struct State {
     snapshots: Vec<i64>,
     /// When the oldest unsynced record may have been appended.
     last_flush_ms: i64,
+    /// How often records were cut off: a flush during which that happened has flushed what is gone.
+    truncations: u64,
 }
 
 impl Log {
@@ -149,15 +156,18 @@ impl Log {
                 producers: loaded.producers,
                 snapshots: loaded.snapshots,
                 last_flush_ms: now_ms,
+                truncations: 0,
             }),
             epochs: RwLock::new(loaded.epochs),
             tail: Tail::new(base, loaded.log_end_offset, size),
             log_start_offset: AtomicI64::new(loaded.log_start_offset),
             high_watermark: AtomicI64::new(loaded.log_start_offset),
             recovery_point: AtomicI64::new(loaded.recovery_point),
+            flushed_offset: AtomicI64::new(loaded.recovery_point),
             first_unstable_offset: AtomicI64::new(first_unstable),
             metadata_is_durable: AtomicBool::new(loaded.was_clean),
             dir_is_durable: AtomicBool::new(loaded.was_clean),
+            has_new_entries: AtomicBool::new(true),
             is_dirty: AtomicBool::new(!loaded.was_clean),
             doomed: Mutex::new(loaded.doomed),
         }
@@ -241,9 +251,14 @@ impl Log {
         }
     }
 
-    /// Everything below is flushed.
+    /// Where recovery would begin: everything below is flushed, indexes of closed segments included.
     pub fn recovery_point(&self) -> Offset {
         Offset(self.recovery_point.load(Ordering::Acquire))
+    }
+
+    /// Records below survive a power failure.
+    pub fn flushed_offset(&self) -> Offset {
+        Offset(self.flushed_offset.load(Ordering::Acquire))
     }
 
     /// Raises the high watermark, within log start and log end. Answers the new one if it moved.

@@ -98,31 +98,23 @@ impl Log {
         if from.0 >= max_offset.0.min(sighting.end_offset) {
             return Ok(NOTHING);
         }
-        let found = self.read_below(from.0, max_bytes, max_offset.0, min_one_message, &sighting);
-        Ok(self.context.health.watch(found)?)
+        let read = |segments: &[Arc<Segment>]| {
+            read_below(segments, from.0, max_bytes, max_offset.0, min_one_message, &sighting)
+        };
+        Ok(self.with_segments(read)?)
     }
 
-    fn read_below(
-        &self,
-        from: i64,
-        max_bytes: usize,
-        max_offset: i64,
-        min_one_message: bool,
-        sighting: &Sighting,
-    ) -> Result<Fetched, StorageError> {
-        let segments = self.segments.load();
-        let floor = segments.partition_point(|segment| segment.base_offset <= from).saturating_sub(1);
-        // Compaction may leave nothing of a segment at or behind an offset; then the next one has it.
-        for (number, segment) in segments.iter().enumerate().skip(floor) {
-            if segment.base_offset >= max_offset {
-                break;
+    /// Reads with the list of segments. A segment that is not found was deleted since the list was taken, if there is
+    /// another list by now, and that one is tried then; else the disk has failed.
+    fn with_segments<T>(&self, read: impl Fn(&[Arc<Segment>]) -> Result<T, StorageError>) -> Result<T, StorageError> {
+        loop {
+            let segments = self.segments.load_full();
+            match read(&segments) {
+                Err(StorageError::Io { source, .. })
+                    if source.kind() == io::ErrorKind::NotFound && !Arc::ptr_eq(&segments, &self.segments.load()) => {}
+                outcome => return self.context.health.watch(outcome),
             }
-            let Some((position, first_end)) = find_start(segment, from, sighting)? else { continue };
-            let next_base = segments.get(number + 1).map(|next| next.base_offset);
-            let limit = find_limit(segment, next_base, max_offset, sighting)?;
-            return Ok(slice(segment, position, first_end, limit, max_bytes, min_one_message));
         }
-        Ok(NOTHING)
     }
 
     /// The aborted transactions that a read-committed consumer of `slice` must know, `from` being what it asked for.
@@ -159,13 +151,14 @@ impl Log {
     pub fn offset_for_timestamp(&self, timestamp: i64) -> Result<Option<TimestampOffset>, StorageError> {
         self.check_online()?;
         let from = self.log_start_offset().0;
-        for segment in self.segments.load().iter() {
-            if segment.largest_or_modified_ms()? >= timestamp {
-                let found = self.context.health.watch(segment.find_by_timestamp(timestamp, from));
-                return Ok(found?.map(answer));
+        self.with_segments(|segments| {
+            for segment in segments {
+                if segment.largest_or_modified_ms()? >= timestamp {
+                    return Ok(segment.find_by_timestamp(timestamp, from)?.map(answer));
+                }
             }
-        }
-        Ok(None)
+            Ok(None)
+        })
     }
 
     /// ListOffsets v0, at most `limit` offsets, largest first: of each segment that was last written at or before
@@ -196,18 +189,39 @@ impl Log {
     /// ListOffsets, max timestamp (KIP-734): the record with the largest timestamp.
     pub fn offset_of_max_timestamp(&self) -> Result<Option<TimestampOffset>, StorageError> {
         self.check_online()?;
-        let mut best: Option<(i64, Arc<Segment>)> = None;
-        for segment in self.segments.load().iter() {
-            let largest = segment.largest_timestamp()?.timestamp;
-            if best.as_ref().is_none_or(|(timestamp, _)| largest > *timestamp) {
-                best = Some((largest, segment.clone()));
+        self.with_segments(|segments| {
+            let mut best: Option<(i64, &Arc<Segment>)> = None;
+            for segment in segments {
+                let largest = segment.largest_timestamp()?.timestamp;
+                if best.is_none_or(|(timestamp, _)| largest > timestamp) {
+                    best = Some((largest, segment));
+                }
             }
-        }
-        match best {
-            Some((_, segment)) => Ok(self.context.health.watch(segment.find_largest_timestamp())?.map(answer)),
-            None => Ok(None),
-        }
+            Ok(best.map(|(_, segment)| segment.find_largest_timestamp()).transpose()?.flatten().map(answer))
+        })
     }
+}
+
+fn read_below(
+    segments: &[Arc<Segment>],
+    from: i64,
+    max_bytes: usize,
+    max_offset: i64,
+    min_one_message: bool,
+    sighting: &Sighting,
+) -> Result<Fetched, StorageError> {
+    let floor = segments.partition_point(|segment| segment.base_offset <= from).saturating_sub(1);
+    // Compaction may leave nothing of a segment at or behind an offset; then the next one has it.
+    for (number, segment) in segments.iter().enumerate().skip(floor) {
+        if segment.base_offset >= max_offset {
+            break;
+        }
+        let Some((position, first_end)) = find_start(segment, from, sighting)? else { continue };
+        let next_base = segments.get(number + 1).map(|next| next.base_offset);
+        let limit = find_limit(segment, next_base, max_offset, sighting)?;
+        return slice(segment, position, first_end, limit, max_bytes, min_one_message);
+    }
+    Ok(NOTHING)
 }
 
 fn answer(record: RecordAt) -> TimestampOffset {
@@ -251,17 +265,17 @@ fn slice(
     limit: u64,
     max_bytes: usize,
     min_one_message: bool,
-) -> Fetched {
+) -> Result<Fetched, StorageError> {
     // Also when the limit lies within the first batch: such a batch may not be seen yet.
     if first_end > limit {
-        return NOTHING;
+        return Ok(NOTHING);
     }
     let first = (first_end - position) as usize;
     if first > max_bytes && !min_one_message {
-        return Fetched { slice: None, first_batch_too_large: true };
+        return Ok(Fetched { slice: None, first_batch_too_large: true });
     }
     let len = usize::try_from(limit - position).unwrap_or(usize::MAX).min(max_bytes.max(first));
     let segment_base_offset = Offset(segment.base_offset);
-    let slice = FetchSlice { file: segment.file().clone(), position, len, segment_base_offset };
-    Fetched { slice: Some(slice), first_batch_too_large: false }
+    let slice = FetchSlice { file: segment.file()?, position, len, segment_base_offset };
+    Ok(Fetched { slice: Some(slice), first_batch_too_large: false })
 }

@@ -175,7 +175,7 @@ impl Loader<'_> {
         };
         segment.reset_indexes()?;
         let size = segment.size();
-        let mut scanner = segment.scan(0);
+        let mut scanner = segment.scan(0)?;
         let mut next_offset = base;
         let mut valid_end = 0;
         for item in scanner.by_ref() {
@@ -260,7 +260,9 @@ impl Loader<'_> {
             // Whole batches that never reached the disk leave no broken one behind, only a gap. Cleaning leaves gaps too,
             // and those are right. (Kafka keeps what lies behind either kind.)
             let has_gap = next_base > recovered.next_offset && !self.config.compact;
-            if !recovered.was_cut && !has_gap {
+            // A truncation removed the next segment, and this one has grown past it since, but the removal was lost.
+            let overlaps = next_base < recovered.next_offset;
+            if !recovered.was_cut && !has_gap && !overlaps {
                 continue;
             }
             parts.segments.truncate(first + number + 1);
@@ -297,7 +299,10 @@ impl Loader<'_> {
         }
         let log_end_offset = end.unwrap_or(start);
         // Opened for the end offset; an idle log needs them no more.
-        parts.segments.iter().for_each(|segment| segment.close_indexes());
+        for segment in &parts.segments {
+            segment.close_indexes()?;
+            segment.close_file();
+        }
         let first_base = parts.segments.first().map_or(start, |first| first.base_offset);
         let log_start_offset = start.max(first_base);
         epochs.truncate_from_end(Offset(log_end_offset));
@@ -354,7 +359,7 @@ pub(crate) fn rebuild_producers(
     let first = segments.partition_point(|segment| segment.base_offset <= from).saturating_sub(1);
     for segment in segments.iter().skip(first) {
         let start = segment.find(from.max(segment.base_offset))?.map_or(segment.size(), |found| found.position);
-        for item in segment.scan(start) {
+        for item in segment.scan(start)? {
             let (position, batch) = item.map_err(|error| segment.scan_error(error))?;
             if batch.header.base_offset >= end_offset {
                 break;
