@@ -7,6 +7,10 @@ use proptest::prelude::*;
 use world::clock::ManualClock;
 use world::{MemDisk, Unsynced};
 
+mod agreement;
+mod crash;
+mod model;
+
 use super::*;
 use crate::batch::{Batch, BatchBuilder, Batches, ControlType, EndTransactionMarker, ProducerFields, TimestampType};
 use crate::compression::Codec;
@@ -550,169 +554,6 @@ fn a_full_disk_takes_the_directory_offline_and_keeps_what_was_acknowledged() {
     assert_eq!(read_all(&open(&disk, LogConfig::default()), 0), [(0, b"kept".to_vec())]);
 }
 
-/// What a test may do to a log.
-#[derive(Debug, Clone)]
-enum Deed {
-    Append(u8, Codec),
-    Roll,
-    Flush,
-    TruncateTo(u16),
-    StartAt(u16),
-    Retention,
-    Reopen(bool),
-}
-
-fn deeds() -> impl Strategy<Value = Vec<Deed>> {
-    let codec = (0u8..5).prop_map(|id| Codec::from_id(id).unwrap());
-    let deed = prop_oneof![
-        12 => (1u8..6, codec).prop_map(|(count, codec)| Deed::Append(count, codec)),
-        1 => Just(Deed::Roll),
-        1 => Just(Deed::Flush),
-        1 => any::<u16>().prop_map(Deed::TruncateTo),
-        1 => any::<u16>().prop_map(Deed::StartAt),
-        1 => Just(Deed::Retention),
-        2 => any::<bool>().prop_map(Deed::Reopen),
-    ];
-    proptest::collection::vec(deed, 1..60)
-}
-
-fn run_against_model(deeds: Vec<Deed>) {
-    let disk = MemDisk::new();
-    let config = LogConfig { retention_bytes: Some(2000), ..small() };
-    let mut log = open(&disk, config.clone());
-    let mut model: Vec<Vec<u8>> = Vec::new();
-    let mut start = 0;
-    for (number, deed) in deeds.into_iter().enumerate() {
-        match deed {
-            Deed::Append(count, codec) => {
-                let new: Vec<Vec<u8>> = (0..count).map(|n| format!("{number}/{n}").into_bytes()).collect();
-                let parts: Vec<&[u8]> = new.iter().map(Vec::as_slice).collect();
-                let batch = batch_of(&parts, NOW + number as i64, codec);
-                log.append_as_leader(batch, EPOCH, AppendOrigin::Client).unwrap();
-                model.extend(new);
-            }
-            Deed::Roll => log.roll().unwrap(),
-            Deed::Flush => log.flush().unwrap(),
-            Deed::TruncateTo(at) => {
-                // Batches go as a whole, so cut where one begins.
-                let wanted = start + at as i64 % (model.len() as i64 - start + 1);
-                let limit = log.read(Offset(wanted), 1, log.log_end_offset(), true).unwrap();
-                let begin = limit
-                    .slice
-                    .map_or(wanted, |slice| Batch::parse(&slice.read().unwrap()).unwrap().header.base_offset);
-                if begin >= start {
-                    log.truncate_to(Offset(begin)).unwrap();
-                    model.truncate(begin as usize);
-                }
-            }
-            Deed::StartAt(at) => {
-                log.set_high_watermark(log.log_end_offset());
-                let wanted = start + at as i64 % (model.len() as i64 - start + 1);
-                log.maybe_increment_log_start_offset(Offset(wanted)).unwrap();
-            }
-            Deed::Retention => {
-                log.set_high_watermark(log.log_end_offset());
-                log.apply_retention(NOW).unwrap();
-                log.remove_doomed(NOW + 1).unwrap();
-            }
-            Deed::Reopen(clean_shutdown) => {
-                if clean_shutdown {
-                    log.close().unwrap();
-                }
-                let hints = LoadHints {
-                    clean_shutdown,
-                    recovery_point: log.recovery_point(),
-                    log_start_offset: log.log_start_offset(),
-                };
-                log = try_open(&disk, config.clone(), hints).unwrap();
-            }
-        }
-        start = log.log_start_offset().0;
-        assert_eq!(log.log_end_offset().0, model.len() as i64);
-        let expected: Vec<(i64, Vec<u8>)> = model
-            .iter()
-            .enumerate()
-            .skip(start as usize)
-            .map(|(offset, value)| (offset as i64, value.clone()))
-            .collect();
-        assert_eq!(read_all(&log, start), expected);
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
-
-    #[test]
-    fn a_log_behaves_like_a_vector(deeds in deeds()) {
-        run_against_model(deeds);
-    }
-}
-
-fn workload_epoch(offset: i64) -> LeaderEpoch {
-    LeaderEpoch((offset / 5) as i32)
-}
-
-/// A fixed day in the life of a log. Answers how far it got: what was acknowledged, and what of it was flushed.
-fn workload(disk: &MemDisk) -> (Vec<Vec<u8>>, usize, i64) {
-    let (mut acknowledged, mut flushed, mut recovery_point) = (Vec::new(), 0, 0);
-    let Ok(log) = try_open(disk, small(), LoadHints::default()) else { return (acknowledged, 0, 0) };
-    for n in 0..24 {
-        let value = format!("value {n}").into_bytes();
-        let batch = batch_of(&[&value], NOW + n, Codec::None);
-        if log.append_as_leader(batch, workload_epoch(n), AppendOrigin::Client).is_err() {
-            break;
-        }
-        acknowledged.push(value);
-        let outcome = if n % 7 == 6 { log.flush() } else { log.flush_rolled() };
-        if outcome.is_err() {
-            break;
-        }
-        recovery_point = log.recovery_point().0;
-        flushed = flushed.max(recovery_point as usize);
-    }
-    let _ = log.close();
-    (acknowledged, flushed, recovery_point)
-}
-
-#[test]
-fn after_a_crash_anywhere_flushed_records_are_there_and_the_rest_is_a_prefix() {
-    let complete = MemDisk::new();
-    complete.create_dir_all(&dir()).unwrap();
-    complete.sync_dir(&PathBuf::from("/")).unwrap();
-    complete.sync_dir(&PathBuf::from("/logs")).unwrap();
-    let start = complete.operations();
-    workload(&complete);
-    let operations = complete.operations() - start;
-    assert!(operations > 100);
-    for crash_after in 0..operations {
-        let disk = MemDisk::new();
-        disk.create_dir_all(&dir()).unwrap();
-        disk.sync_dir(&PathBuf::from("/")).unwrap();
-        disk.sync_dir(&PathBuf::from("/logs")).unwrap();
-        disk.fail_from(Some(disk.operations() + crash_after));
-        let (acknowledged, flushed, recovery_point) = workload(&disk);
-        for unsynced in [Unsynced::Lost, Unsynced::Kept, Unsynced::Random(crash_after), Unsynced::Random(!crash_after)]
-        {
-            let after = disk.crash(unsynced);
-            // The checkpoint may be as old as the log, or as new as the last flush.
-            for point in [0, recovery_point] {
-                let hints = LoadHints { recovery_point: Offset(point), ..LoadHints::default() };
-                let log = try_open(&after.crash(Unsynced::Kept), small(), hints).unwrap();
-                let found: Vec<Vec<u8>> = read_all(&log, 0).into_iter().map(|(_, value)| value).collect();
-                let story = format!("crash after {crash_after}, {unsynced:?}, recovery point {point}");
-                assert!(found.len() >= flushed, "{story}: {} records, {flushed} were flushed", found.len());
-                let known = found.len().min(acknowledged.len());
-                assert_eq!(found[..known], acknowledged[..known], "{story}");
-                assert!(unsynced != Unsynced::Kept || found.len() >= acknowledged.len(), "{story}");
-                for offset in 0..found.len() as i64 {
-                    assert_eq!(log.epoch_for_offset(Offset(offset)), Some(workload_epoch(offset)), "{story}, {offset}");
-                }
-                append(&log, &[b"life goes on"]);
-            }
-        }
-    }
-}
-
 /// Reads whatever can be read; damage is an error, never a panic or an endless loop.
 fn read_what_is_left(log: &Log) -> Vec<Vec<u8>> {
     let mut found = Vec::new();
@@ -762,7 +603,8 @@ proptest! {
                     // A scan leaves nothing broken: what is there is a true beginning.
                     let known = found.len().min(all.len());
                     prop_assert_eq!(&found[..known], &all[..known]);
-                    prop_assert_eq!(found.len() as i64, log.log_end_offset().0);
+                    // The checksum does not cover a batch's offset: the last one may claim a later one.
+                    prop_assert!(found.len() as i64 <= log.log_end_offset().0);
                 }
                 let _ = log.offset_for_timestamp(NOW);
                 let _ = log.offset_of_max_timestamp();
