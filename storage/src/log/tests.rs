@@ -361,7 +361,7 @@ fn the_first_list_offsets_counts_segments_back_from_a_time() {
         log.append_as_leader(batch_of(&[b"a", b"b"], NOW + n, Codec::None), EPOCH, AppendOrigin::Client).unwrap();
     }
     for (segment, age_ms) in log.segments.load().iter().zip([40, 30, 20, 10]) {
-        segment.file().set_modified_ms(NOW - age_ms).unwrap();
+        segment.file().unwrap().set_modified_ms(NOW - age_ms).unwrap();
     }
     let check = |log: &Log, written_by: i64, limit: usize, expected: &[i64]| {
         let found = log.offsets_written_by(written_by, limit).unwrap();
