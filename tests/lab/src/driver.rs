@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -19,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::maven::{INSTALL_JAVA, junit};
 use crate::process::{Output, run_to_end};
-use crate::{KafkaVersion, cache, reaper};
+use crate::{KafkaVersion, cache, reaper, wait};
 
 /// A handle on the JVM.
 #[derive(Debug)]
@@ -33,6 +34,32 @@ pub struct Driver {
 
 /// How long one run may take, unless the caller says otherwise.
 const RUN_LIMIT: Duration = Duration::from_secs(120);
+
+/// How long a session may last.
+const SESSION_LIMIT: Duration = Duration::from_secs(3600);
+/// How long one command of a session may take.
+const COMMAND_LIMIT: Duration = Duration::from_secs(180);
+
+/// A Java class that keeps its clients from command to command; it ends when this is dropped.
+#[derive(Debug)]
+pub struct Session {
+    main: &'static str,
+    stream: BufReader<TcpStream>,
+}
+
+impl Session {
+    /// Has a command carried out; answers with the failure unless that was `ok`.
+    pub fn ask(&mut self, command: &str) -> Result<(), String> {
+        let sent = self.stream.get_mut().write_all(format!("{command}\n").as_bytes());
+        let mut answer = String::new();
+        let read = sent.and_then(|()| self.stream.read_line(&mut answer));
+        read.unwrap_or_else(|e| panic!("{} does not answer to {command:?}: {e}", self.main));
+        match answer.trim_end() {
+            "ok" => Ok(()),
+            failure => Err(failure.replace("\\n", "\n")),
+        }
+    }
+}
 
 #[derive(Serialize)]
 struct RunCommand<'a> {
@@ -92,6 +119,27 @@ impl Driver {
         lock(&self.commands).write_all(line.as_bytes()).unwrap_or_else(|e| panic!("the Java driver is gone: {e}"));
         let patience = limit + Duration::from_secs(30);
         answer.recv_timeout(patience).unwrap_or_else(|e| panic!("the Java driver did not answer about {main}: {e}"))
+    }
+
+    /// Starts a class of `tests/java/` that is told what to do over a connection: its main gets a port of 127.0.0.1 to
+    /// connect to before `args`.
+    pub fn session(&'static self, main: &'static str, args: &[&str]) -> Session {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap_or_else(|e| panic!("listen for {main}: {e}"));
+        let port = listener.local_addr().unwrap_or_else(|e| panic!("the port for {main}: {e}")).port().to_string();
+        let args: Vec<String> = [port].into_iter().chain(args.iter().map(|arg| arg.to_string())).collect();
+        let run = thread::spawn(move || {
+            let args: Vec<&str> = args.iter().map(String::as_str).collect();
+            self.main(KafkaVersion::V3_9, main, &args, "", SESSION_LIMIT)
+        });
+        listener.set_nonblocking(true).unwrap_or_else(|e| panic!("listen for {main}: {e}"));
+        let accepted = wait::until(RUN_LIMIT, || {
+            assert!(!run.is_finished(), "{main} ended before it connected");
+            listener.accept().ok()
+        });
+        let (stream, _) = accepted.unwrap_or_else(|| panic!("{main} did not connect"));
+        let set = stream.set_nonblocking(false).and_then(|()| stream.set_read_timeout(Some(COMMAND_LIMIT)));
+        set.unwrap_or_else(|e| panic!("set up the connection of {main}: {e}"));
+        Session { main, stream: BufReader::new(stream) }
     }
 
     fn start() -> &'static Driver {
@@ -182,11 +230,16 @@ const SOURCES: &[(&str, &str)] = &[
     ("AckedProducer.java", include_str!("../../java/klamm/lab/AckedProducer.java")),
     ("AdminTest.java", include_str!("../../java/klamm/lab/AdminTest.java")),
     ("Cluster.java", include_str!("../../java/klamm/lab/Cluster.java")),
+    ("CompactedLedger.java", include_str!("../../java/klamm/lab/CompactedLedger.java")),
     ("ConsumerTest.java", include_str!("../../java/klamm/lab/ConsumerTest.java")),
     ("Driver.java", include_str!("../../java/klamm/lab/Driver.java")),
+    ("Ledger.java", include_str!("../../java/klamm/lab/Ledger.java")),
     ("ProducerTest.java", include_str!("../../java/klamm/lab/ProducerTest.java")),
     ("Run.java", include_str!("../../java/klamm/lab/Run.java")),
     ("Scenarios.java", include_str!("../../java/klamm/lab/Scenarios.java")),
+    ("Sight.java", include_str!("../../java/klamm/lab/Sight.java")),
+    ("Swap.java", include_str!("../../java/klamm/lab/Swap.java")),
+    ("Writing.java", include_str!("../../java/klamm/lab/Writing.java")),
 ];
 
 /// The directory of our compiled classes.

@@ -1,22 +1,17 @@
 //! A Java Kafka broker of a given release, in ZooKeeper mode, alone on a port of 127.0.0.1.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
-use tempfile::TempDir;
-
 use crate::maven::INSTALL_JAVA;
-use crate::zookeeper::LOG4J;
-use crate::{KafkaVersion, Process, free_port, wait};
+use crate::{Home, KafkaVersion, Process, wait};
 
 /// A broker whose data lives until this is dropped, through any number of stops and starts.
 #[derive(Debug)]
 pub struct JavaBroker {
     version: KafkaVersion,
-    port: u16,
-    dir: TempDir,
+    home: Home,
     process: Option<Process>,
 }
 
@@ -27,25 +22,29 @@ impl JavaBroker {
     /// Starts a broker on an empty log directory and waits until it accepts connections. `properties` are added to those
     /// of a small single broker (broker.id 1, one partition and replica for internal topics).
     pub fn start(version: KafkaVersion, zookeeper: &str, properties: &[(&str, &str)]) -> JavaBroker {
-        let dir = tempfile::Builder::new().prefix("klamm-java-broker").tempdir();
-        let dir = dir.unwrap_or_else(|e| panic!("make the broker's directory: {e}"));
-        let port = free_port();
-        let text = server_properties(port, zookeeper, &dir.path().join("logs"), properties);
-        write(&dir.path().join("server.properties"), &text);
-        write(&dir.path().join("log4j.properties"), LOG4J);
-        let mut broker = JavaBroker { version, port, dir, process: None };
+        JavaBroker::open(version, Home::new(zookeeper, properties))
+    }
+
+    /// Starts a broker on what another one left.
+    pub fn open(version: KafkaVersion, home: Home) -> JavaBroker {
+        let mut broker = JavaBroker { version, home, process: None };
         broker.restart();
         broker
     }
 
+    /// Gives its home to another broker. Kills the process if it still runs.
+    pub fn into_home(self) -> Home {
+        self.home
+    }
+
     /// `127.0.0.1:port`, for `bootstrap.servers`.
     pub fn address(&self) -> String {
-        format!("127.0.0.1:{}", self.port)
+        self.home.address()
     }
 
     /// The log directory.
     pub fn log_dir(&self) -> PathBuf {
-        self.dir.path().join("logs")
+        self.home.log_dir()
     }
 
     /// Stops the broker with SIGTERM, a controlled shutdown, and says how it ended. Its data stays for
@@ -68,10 +67,7 @@ impl JavaBroker {
         self.stop();
         let restarted = wait::until(START_LIMIT, || {
             let mut process = self.spawn();
-            // 2.4.1 listens long before it serves; what it writes last tells.
-            let metadata = self.log_dir().join("meta.properties");
-            let serves = || metadata.is_file() && wait::connect(self.port).is_some();
-            match process.ready_or_ended(START_LIMIT, serves) {
+            match process.ready_or_ended(START_LIMIT, |process| self.serves(process)) {
                 None => Some(process),
                 Some(_) if process.output().contains("NodeExists") => None,
                 Some(status) => panic!("the Java broker ended with {status}:\n{}", process.output_tail()),
@@ -81,42 +77,32 @@ impl JavaBroker {
         self.process = Some(restarted.unwrap_or_else(in_time));
     }
 
+    /// 2.4.1 listens long before it is registered, so only its log tells.
+    fn serves(&self, process: &Process) -> bool {
+        match self.version {
+            KafkaVersion::V3_9 => wait::connect(self.home.port()).is_some(),
+            KafkaVersion::V2_4 => {
+                process.output().lines().any(|line| line.contains("[KafkaServer id=") && line.ends_with("] started"))
+            }
+        }
+    }
+
     fn spawn(&self) -> Process {
         let mut java = Command::new("java");
         java.args(["-Xmx256M", "-Xms256M", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"])
-            .arg(format!("-Dlog4j.configuration=file:{}", self.dir.path().join("log4j.properties").display()))
+            .arg(format!("-Dlog4j.configuration=file:{}", self.home.log4j_file().display()))
             .arg("-cp")
             .arg(crate::kafka(self.version).join("*"))
             .arg("kafka.Kafka")
-            .arg(self.dir.path().join("server.properties"));
+            .arg(self.home.properties_file());
         let name = format!("Java broker {:?}", self.version);
-        Process::start(&name, &mut java, &self.dir.path().join("output"), INSTALL_JAVA)
+        Process::start(&name, &mut java, &self.home.output_file(), INSTALL_JAVA)
     }
 
     /// The process, while it runs.
     pub fn process(&mut self) -> Option<&mut Process> {
         self.process.as_mut()
     }
-}
-
-/// The server.properties of a single broker for tests: short session, little memory, internal topics of one replica.
-pub(crate) fn server_properties(port: u16, zookeeper: &str, logs: &Path, more: &[(&str, &str)]) -> String {
-    let mut text = format!(
-        "broker.id=1\nlisteners=PLAINTEXT://127.0.0.1:{port}\nzookeeper.connect={zookeeper}\nlog.dirs={}\n\
-         zookeeper.session.timeout.ms=6000\nzookeeper.connection.timeout.ms=18000\n\
-         offsets.topic.replication.factor=1\noffsets.topic.num.partitions=5\n\
-         transaction.state.log.replication.factor=1\ntransaction.state.log.min.isr=1\n\
-         transaction.state.log.num.partitions=5\ngroup.initial.rebalance.delay.ms=0\n",
-        logs.display()
-    );
-    for (key, value) in more {
-        text.push_str(&format!("{key}={value}\n"));
-    }
-    text
-}
-
-fn write(path: &Path, text: &str) {
-    fs::write(path, text).unwrap_or_else(|e| panic!("write {}: {e}", path.display()));
 }
 
 #[cfg(test)]

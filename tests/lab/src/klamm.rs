@@ -1,14 +1,10 @@
 //! A `klamm server` process on a port of 127.0.0.1.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
-use tempfile::TempDir;
-
-use crate::java_broker::server_properties;
-use crate::{Process, free_port, wait};
+use crate::{Home, Process, wait};
 
 /// What [`Klamm::start`] needs to know.
 #[derive(Clone, Debug)]
@@ -25,8 +21,7 @@ pub struct KlammOptions<'a> {
 #[derive(Debug)]
 pub struct Klamm {
     binary: PathBuf,
-    port: u16,
-    dir: TempDir,
+    home: Home,
     process: Option<Process>,
 }
 
@@ -36,30 +31,34 @@ const STOP_LIMIT: Duration = Duration::from_secs(60);
 impl Klamm {
     /// Starts a broker on an empty log directory and waits until it accepts connections.
     pub fn start(options: &KlammOptions<'_>) -> Klamm {
-        let dir = tempfile::Builder::new().prefix("klamm-broker").tempdir();
-        let dir = dir.unwrap_or_else(|e| panic!("make the broker's directory: {e}"));
-        let port = free_port();
-        let text = server_properties(port, options.zookeeper, &dir.path().join("logs"), options.properties);
-        let path = dir.path().join("server.properties");
-        fs::write(&path, text).unwrap_or_else(|e| panic!("write {}: {e}", path.display()));
-        let mut klamm = Klamm { binary: PathBuf::from(options.binary), port, dir, process: None };
+        Klamm::open(options.binary, Home::new(options.zookeeper, options.properties))
+    }
+
+    /// Starts a broker on what another one left. `binary` as in [`KlammOptions`].
+    pub fn open(binary: &str, home: Home) -> Klamm {
+        let mut klamm = Klamm { binary: PathBuf::from(binary), home, process: None };
         klamm.restart();
         klamm
     }
 
+    /// Gives its home to another broker. Kills the process if it still runs.
+    pub fn into_home(self) -> Home {
+        self.home
+    }
+
     /// `127.0.0.1:port`, for `bootstrap.servers`.
     pub fn address(&self) -> String {
-        format!("127.0.0.1:{}", self.port)
+        self.home.address()
     }
 
     /// The log directory.
     pub fn log_dir(&self) -> PathBuf {
-        self.dir.path().join("logs")
+        self.home.log_dir()
     }
 
     /// The file of its configuration.
     pub fn properties_file(&self) -> PathBuf {
-        self.dir.path().join("server.properties")
+        self.home.properties_file()
     }
 
     /// Stops the broker with SIGTERM, a controlled shutdown, and says how it ended.
@@ -80,7 +79,7 @@ impl Klamm {
         let mut command = Command::new(&self.binary);
         command.arg("server").arg(self.properties_file()).env("RUST_BACKTRACE", "1");
         let mut process = Process::start("klamm server", &mut command, &self.output_file(), "build klamm");
-        process.ready_within(START_LIMIT, || wait::connect(self.port).is_some());
+        process.ready_within(START_LIMIT, || wait::connect(self.home.port()).is_some());
         self.process = Some(process);
     }
 
@@ -91,11 +90,11 @@ impl Klamm {
 
     /// The file that holds what all its processes wrote.
     pub fn output_file(&self) -> PathBuf {
-        self.dir.path().join("output")
+        self.home.output_file()
     }
 
     /// The directory of everything this broker has.
     pub fn dir(&self) -> &Path {
-        self.dir.path()
+        self.home.dir()
     }
 }

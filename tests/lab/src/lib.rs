@@ -9,6 +9,7 @@
 mod broker;
 mod cache;
 mod driver;
+mod home;
 mod java_broker;
 mod klamm;
 mod maven;
@@ -21,7 +22,8 @@ mod wait;
 mod zookeeper;
 
 pub use broker::{Broker, Target};
-pub use driver::Driver;
+pub use driver::{Driver, Session};
+pub use home::Home;
 pub use java_broker::JavaBroker;
 pub use klamm::{Klamm, KlammOptions};
 pub use maven::{KafkaVersion, ZooKeeperVersion, kafka, kafka_clients_jar, kafka_message_definitions, zookeeper};

@@ -17,6 +17,8 @@ pub struct Process {
     name: String,
     child: Child,
     output: PathBuf,
+    /// How long the file was when the process started.
+    output_start: u64,
     ended: Option<ExitStatus>,
 }
 
@@ -26,11 +28,12 @@ impl Process {
     pub fn start(name: &str, command: &mut Command, output: &Path, install: &str) -> Process {
         let opened = File::options().create(true).append(true).open(output);
         let file = opened.unwrap_or_else(|e| panic!("open {}: {e}", output.display()));
+        let output_start = file.metadata().unwrap_or_else(|e| panic!("look at {}: {e}", output.display())).len();
         let also = file.try_clone().unwrap_or_else(|e| panic!("share {}: {e}", output.display()));
         command.stdin(Stdio::null()).stdout(file).stderr(also).process_group(0);
         let child = spawn(command, install);
         reaper::watch(child.id());
-        Process { name: name.to_owned(), child, output: output.to_owned(), ended: None }
+        Process { name: name.to_owned(), child, output: output.to_owned(), output_start, ended: None }
     }
 
     /// The process id.
@@ -50,17 +53,17 @@ impl Process {
     }
 
     /// Waits until `ready` answers true. Panics with the output's tail if the process ends first or `limit` passes.
-    pub fn ready_within(&mut self, limit: Duration, ready: impl FnMut() -> bool) {
-        if let Some(status) = self.ready_or_ended(limit, ready) {
+    pub fn ready_within(&mut self, limit: Duration, mut ready: impl FnMut() -> bool) {
+        if let Some(status) = self.ready_or_ended(limit, |_| ready()) {
             panic!("{} ended at its start with {status}:\n{}", self.name, self.output_tail());
         }
     }
 
     /// The same, but a process that ends first is answered with its status.
-    pub fn ready_or_ended(&mut self, limit: Duration, mut ready: impl FnMut() -> bool) -> Option<ExitStatus> {
+    pub fn ready_or_ended(&mut self, limit: Duration, mut ready: impl FnMut(&Process) -> bool) -> Option<ExitStatus> {
         let outcome = wait::until(limit, || match self.ended() {
             Some(status) => Some(Some(status)),
-            None => ready().then_some(None),
+            None => ready(self).then_some(None),
         });
         outcome.unwrap_or_else(|| panic!("{} was not ready after {limit:?}:\n{}", self.name, self.output_tail()))
     }
@@ -97,7 +100,13 @@ impl Process {
 
     /// All that the process wrote to standard output and standard error.
     pub fn output(&self) -> String {
-        fs::read(&self.output).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+        let bytes = fs::read(&self.output).unwrap_or_default();
+        String::from_utf8_lossy(bytes.get(self.output_start as usize..).unwrap_or_default()).into_owned()
+    }
+
+    /// Where in the output file this process began, bytes: its end may be read when the process is gone.
+    pub fn output_start(&self) -> u64 {
+        self.output_start
     }
 
     /// The last lines of the output, for messages.
@@ -152,7 +161,7 @@ pub fn run(command: &mut Command, limit: Duration, install: &str) -> Output {
     let name = format!("{command:?}");
     let child = spawn(command, install);
     reaper::watch(child.id());
-    let mut process = Process { name, child, output: dir.path().join("stderr"), ended: None };
+    let mut process = Process { name, child, output: dir.path().join("stderr"), output_start: 0, ended: None };
     let Some(status) = wait::until(limit, || process.ended()) else {
         panic!("{} did not end within {limit:?}:\n{}", process.name, tail(&(read("stdout") + &read("stderr"))));
     };
