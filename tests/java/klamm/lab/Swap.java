@@ -1,0 +1,366 @@
+package klamm.lab;
+
+import java.io.BufferedReader;
+import java.io.InputStreamReader;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.net.InetAddress;
+import java.net.Socket;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.TimeUnit;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.NewTopic;
+import org.apache.kafka.clients.admin.RecordsToDelete;
+import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.clients.consumer.OffsetAndMetadata;
+import org.apache.kafka.clients.producer.KafkaProducer;
+import org.apache.kafka.common.IsolationLevel;
+import org.apache.kafka.common.KafkaFuture;
+import org.apache.kafka.common.TopicPartition;
+
+/**
+ * Fills a broker's directory with all that one can hold, and checks after each change of the broker that it is still there:
+ * {@code main(port, bootstrap servers, release)}. Commands come as lines on a connection to {@code port} of this machine and
+ * are answered with one line each, {@code ok} or the failure:
+ *
+ * <ul>
+ *   <li>{@code create}: makes the topics
+ *   <li>{@code write java N}, {@code write klamm N}: round N of one kind of broker, from records to the deletion of topics
+ *   <li>{@code check}: reads everything, compares it with the ledgers
+ * </ul>
+ */
+public final class Swap {
+    private static final List<String> CODECS = List.of("none", "gzip", "snappy", "lz4", "zstd");
+    /** Many small segments, with indexes that have something in them. */
+    private static final Map<String, String> SMALL = Map.of("segment.bytes", "8192", "index.interval.bytes", "512");
+
+    private final String bootstrap;
+    private final String release;
+    private final Writing writing;
+    private final Map<String, Ledger> ledgers = new LinkedHashMap<>();
+    private final Map<TopicPartition, OffsetAndMetadata> committed = new HashMap<>();
+    private final Set<String> deletedTopics = new HashSet<>();
+    private Ledger.Transaction open;
+
+    public static void main(String[] args) throws Exception {
+        Swap swap = new Swap(args[1], args[2]);
+        try (Socket socket = new Socket(InetAddress.getLoopbackAddress(), Integer.parseInt(args[0]));
+                var commands = new BufferedReader(new InputStreamReader(socket.getInputStream(), StandardCharsets.UTF_8));
+                var answers = new PrintWriter(socket.getOutputStream(), true, StandardCharsets.UTF_8)) {
+            for (String line = commands.readLine(); line != null; line = commands.readLine()) {
+                answers.println(swap.answer(line.split(" ")));
+            }
+        }
+    }
+
+    private Swap(String bootstrap, String release) {
+        this.bootstrap = bootstrap;
+        this.release = release;
+        this.writing = new Writing(bootstrap);
+    }
+
+    private String answer(String[] command) {
+        try {
+            switch (command[0]) {
+                case "create" -> create();
+                case "write" -> write(command[1].equals("java"), Integer.parseInt(command[2]));
+                case "check" -> check();
+                default -> throw new IllegalArgumentException(command[0]);
+            }
+            return "ok";
+        } catch (Throwable failure) {
+            StringWriter trace = new StringWriter();
+            failure.printStackTrace(new PrintWriter(trace));
+            return trace.toString().replace("\n", "\\n");
+        }
+    }
+
+    private void create() throws Exception {
+        topic("codecs", CODECS.size(), Map.of());
+        topic("append-time", 1, Map.of("message.timestamp.type", "LogAppendTime"));
+        topic("transactions", 2, Map.of());
+        topic("open", 1, Map.of());
+        topic("trimmed", 1, Map.of());
+        topic("expiring", 1, Map.of("retention.bytes", "15000"));
+        ledger("expiring", 0).expires = true;
+        compacted("compacted", Map.of());
+        if (release.equals("2.4")) {
+            for (String format : List.of("0.9.0", "0.10.2")) {
+                topic("format-" + format, 1, Map.of("message.format.version", format));
+                ledger("format-" + format, 0).headers = false;
+                compacted("compacted-" + format, Map.of("message.format.version", format));
+            }
+            ledger("format-0.9.0", 0).timeless = true;
+            ledger("compacted-0.9.0", 0).timeless = true;
+        }
+    }
+
+    private void write(boolean java, int round) throws Exception {
+        for (int i = 0; i < CODECS.size(); i++) {
+            writing.sendMany(writing.idempotent(CODECS.get(i)), ledger("codecs", i), 120, null);
+        }
+        writing.sendMany(writing.idempotent("gzip"), ledger("append-time", 0), 50, null);
+        writing.sendMany(writing.plain("none"), ledger("trimmed", 0), 60, null);
+        writing.sendMany(writing.idempotent("none"), ledger("expiring", 0), 200, null);
+        if (java) {
+            oldFormats();
+            transactions();
+        }
+        openTransaction(java, round);
+        compactedTopics(java, round);
+        writing.settle();
+        commitOffsets(round);
+        if (java) {
+            deleteRecords();
+        }
+        if (!java || release.equals("3.9")) {
+            awaitRetention();
+        }
+        comeAndGo(java, round);
+        seal();
+    }
+
+    /** Each codec that the old formats know, in batches of several records. */
+    private void oldFormats() throws Exception {
+        for (Ledger ledger : ledgers.values()) {
+            if (ledger.partition.topic().startsWith("format-")) {
+                for (String codec : List.of("none", "gzip", "snappy", "lz4")) {
+                    writing.sendMany(writing.plain(codec), ledger, 30, null);
+                    writing.settle();
+                }
+            }
+        }
+    }
+
+    /** Transactions of two producers that overlap, over two partitions, among records outside of any. */
+    private void transactions() throws Exception {
+        Ledger left = ledger("transactions", 0);
+        Ledger right = ledger("transactions", 1);
+        for (int i = 0; i < 4; i++) {
+            KafkaProducer<byte[], byte[]> first = writing.transactional("first");
+            KafkaProducer<byte[], byte[]> second = writing.transactional("second");
+            Ledger.Transaction one = begin(first);
+            Ledger.Transaction other = begin(second);
+            for (int j = 0; j < 3; j++) {
+                writing.sendMany(first, left, 6, one);
+                writing.sendMany(second, left, 6, other);
+                writing.sendMany(first, right, 3, one);
+                writing.sendMany(writing.idempotent("none"), right, 3, null);
+                writing.settle();
+            }
+            end(first, one, i % 2 == 0);
+            writing.sendMany(second, left, 5, other);
+            writing.settle();
+            end(second, other, i % 4 < 2);
+        }
+    }
+
+    /** One transaction stays open while brokers change; the next Java broker ends it. */
+    private void openTransaction(boolean java, int round) throws Exception {
+        KafkaProducer<byte[], byte[]> producer = writing.transactional("open");
+        Ledger ledger = ledger("open", 0);
+        if (java) {
+            if (open != null) {
+                writing.sendMany(producer, ledger, 5, open);
+                writing.settle();
+                end(producer, open, round % 2 == 0);
+            }
+            writing.sendMany(writing.idempotent("none"), ledger, 20, null);
+            writing.settle();
+            open = begin(producer);
+            writing.sendMany(producer, ledger, 10, open);
+            writing.settle();
+        }
+        writing.sendMany(writing.idempotent("none"), ledger, 20, null);
+    }
+
+    /** Many versions of few keys, some of them of transactions; big records at the end make room for the cleaner. */
+    private void compactedTopics(boolean java, int round) throws Exception {
+        for (Ledger each : new ArrayList<>(ledgers.values())) {
+            if (each instanceof CompactedLedger ledger && (java || !ledger.timeless && ledger.headers)) {
+                boolean old = !ledger.headers;
+                for (int i = 0; i < 300; i++) {
+                    writing.send(old ? writing.plain("gzip") : writing.idempotent("snappy"), ledger, writing.keyed(ledger, 40), null);
+                }
+                writing.settle();
+                if (java && !old) {
+                    KafkaProducer<byte[], byte[]> producer = writing.transactional("compacting");
+                    for (boolean commit : List.of(true, false)) {
+                        Ledger.Transaction transaction = begin(producer);
+                        for (int i = 0; i < 40; i++) {
+                            writing.send(producer, ledger, writing.keyed(ledger, 60), transaction);
+                        }
+                        writing.settle();
+                        end(producer, transaction, commit);
+                    }
+                }
+                long end = ledger.endOfWritten();
+                for (int i = 0; i < 2; i++) {
+                    writing.send(writing.plain("none"), ledger, writing.filler(ledger, "filler " + round + i + java), null);
+                    writing.settle();
+                }
+                if (java) {
+                    await("the cleaning of " + ledger.partition, () -> ledger.isCleanBelow(end, see(ledger).records()));
+                }
+            }
+        }
+    }
+
+    private Ledger.Transaction begin(KafkaProducer<byte[], byte[]> producer) {
+        producer.beginTransaction();
+        return new Ledger.Transaction();
+    }
+
+    private void end(KafkaProducer<byte[], byte[]> producer, Ledger.Transaction transaction, boolean commit) {
+        if (commit) {
+            producer.commitTransaction();
+        } else {
+            producer.abortTransaction();
+        }
+        transaction.fate = commit ? Ledger.Fate.COMMITTED : Ledger.Fate.ABORTED;
+    }
+
+    /** Every round a group moves on, on partitions of two topics. */
+    private void commitOffsets(int round) {
+        try (KafkaConsumer<byte[], byte[]> consumer =
+                Sight.consumer(bootstrap, IsolationLevel.READ_UNCOMMITTED, Map.of("group.id", "readers"))) {
+            Map<TopicPartition, OffsetAndMetadata> positions = new HashMap<>();
+            for (int i = 0; i < 3; i++) {
+                Ledger ledger = ledger("codecs", (round + i) % CODECS.size());
+                positions.put(ledger.partition, new OffsetAndMetadata(ledger.endOfWritten() - i, "round " + round + " ü"));
+            }
+            consumer.commitSync(positions);
+            committed.putAll(positions);
+        }
+    }
+
+    private void deleteRecords() throws Exception {
+        Ledger ledger = ledger("trimmed", 0);
+        long before = (ledger.start() + ledger.endOfWritten()) / 2;
+        try (Admin admin = admin()) {
+            get(admin.deleteRecords(Map.of(ledger.partition, RecordsToDelete.beforeOffset(before))).all());
+        }
+        ledger.startsAt(before);
+    }
+
+    private void awaitRetention() throws Exception {
+        Ledger ledger = ledger("expiring", 0);
+        await("retention of " + ledger.partition, () -> see(ledger).start() > ledger.start());
+    }
+
+    /** Each kind of broker makes a topic in every round, which both fill, and which the other one deletes a round later. */
+    private void comeAndGo(boolean java, int round) throws Exception {
+        String kind = java ? "of-java-" : "of-klamm-";
+        topic(kind + round, 1, Map.of());
+        for (Ledger ledger : ledgers.values()) {
+            if (ledger.partition.topic().startsWith("of-")) {
+                writing.sendMany(writing.idempotent("zstd"), ledger, 40, null);
+            }
+        }
+        writing.settle();
+        String old = (java ? "of-klamm-" : "of-java-") + (round - 1);
+        if (ledgers.remove(old + "-0") != null) {
+            try (Admin admin = admin()) {
+                get(admin.deleteTopics(List.of(old)).all());
+                await("the deletion of " + old, () -> !get(admin.listTopics().names()).contains(old));
+            }
+            deletedTopics.add(old);
+        }
+    }
+
+    /** Waits until all transactions but the open one have their markers, and notes where each log ends. */
+    private void seal() throws Exception {
+        for (Ledger ledger : ledgers.values()) {
+            await("the markers in " + ledger.partition, () -> {
+                long end = end(ledger, IsolationLevel.READ_UNCOMMITTED);
+                long open = ledger.firstOpenOffset();
+                boolean settled = end(ledger, IsolationLevel.READ_COMMITTED) == (open < 0 ? end : open);
+                ledger.seal(end);
+                return settled;
+            });
+        }
+    }
+
+    private void check() throws Exception {
+        List<TopicPartition> partitions = ledgers.values().stream().map(ledger -> ledger.partition).toList();
+        var uncommitted = Sight.of(bootstrap, partitions, IsolationLevel.READ_UNCOMMITTED);
+        var committedOnly = Sight.of(bootstrap, partitions, IsolationLevel.READ_COMMITTED);
+        for (Ledger ledger : ledgers.values()) {
+            ledger.check(uncommitted.get(ledger.partition), committedOnly.get(ledger.partition));
+        }
+        try (Admin admin = admin()) {
+            var found = get(admin.listConsumerGroupOffsets("readers").partitionsToOffsetAndMetadata());
+            if (!found.equals(committed)) {
+                throw new AssertionError("committed offsets " + found + " instead of " + committed);
+            }
+            // A broker that is killed may leave a deletion to the next one.
+            await("the end of " + deletedTopics, () -> {
+                Set<String> back = new HashSet<>(get(admin.listTopics().names()));
+                return !back.removeAll(deletedTopics);
+            });
+        }
+    }
+
+    private void compacted(String name, Map<String, String> more) throws Exception {
+        Map<String, String> configs = new HashMap<>(more);
+        configs.putAll(Map.of("cleanup.policy", "compact", "min.cleanable.dirty.ratio", "0.01"));
+        topic(name, 1, configs);
+        CompactedLedger ledger = new CompactedLedger(name, 0);
+        ledger.headers = !more.containsKey("message.format.version");
+        ledgers.put(name + "-0", ledger);
+    }
+
+    private void topic(String name, int partitions, Map<String, String> more) throws Exception {
+        Map<String, String> configs = new HashMap<>(SMALL);
+        configs.putAll(more);
+        try (Admin admin = admin()) {
+            get(admin.createTopics(List.of(new NewTopic(name, partitions, (short) 1).configs(configs))).all());
+        }
+        for (int i = 0; i < partitions; i++) {
+            ledgers.put(name + "-" + i, new Ledger(name, i));
+        }
+    }
+
+    private Ledger ledger(String topic, int partition) {
+        return ledgers.get(topic + "-" + partition);
+    }
+
+    private Sight.Seen see(Ledger ledger) {
+        return Sight.of(bootstrap, List.of(ledger.partition), IsolationLevel.READ_UNCOMMITTED).get(ledger.partition);
+    }
+
+    private long end(Ledger ledger, IsolationLevel isolation) {
+        try (KafkaConsumer<byte[], byte[]> consumer = Sight.consumer(bootstrap, isolation, Map.of())) {
+            return consumer.endOffsets(List.of(ledger.partition)).get(ledger.partition);
+        }
+    }
+
+    private Admin admin() {
+        return Admin.create(Map.of("bootstrap.servers", bootstrap));
+    }
+
+    private interface Condition {
+        boolean holds() throws Exception;
+    }
+
+    private static void await(String what, Condition condition) throws Exception {
+        long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(60);
+        while (!condition.holds()) {
+            if (System.nanoTime() > deadline) {
+                throw new AssertionError("waited in vain for " + what);
+            }
+            Thread.sleep(50);
+        }
+    }
+
+    private static <T> T get(KafkaFuture<T> future) throws Exception {
+        return future.get(60, TimeUnit.SECONDS);
+    }
+}
