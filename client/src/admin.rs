@@ -2,6 +2,9 @@
 //!
 //! Requests for many things answer for each thing: a refusal for one topic leaves the others alone.
 
+mod log_dirs;
+mod records;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -20,6 +23,8 @@ use zk_paths::ids::{BrokerId, LeaderEpoch, Offset, TopicId, TopicPartition};
 use crate::cluster::{BrokerNode, Cluster};
 use crate::connection::{Call, Connection};
 use crate::error::{ClientError, Refusal};
+
+pub use log_dirs::{LogDir, ReplicaInDir};
 
 /// An admin client. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -192,6 +197,10 @@ pub enum ConfigChange {
 
 /// What happened to each thing that was asked for, in the order asked.
 pub type Outcomes<T> = Vec<(String, Result<T, Refusal>)>;
+/// What each partition's leader answered.
+pub type Answers<T> = BTreeMap<TopicPartition, Result<T, Refusal>>;
+/// The same from one leader.
+type Answered<T> = Vec<(TopicPartition, Result<T, Refusal>)>;
 
 impl Admin {
     /// Works on this cluster.
@@ -335,13 +344,23 @@ impl Admin {
         &self,
         wanted: &BTreeMap<TopicPartition, OffsetSpec>,
         isolation: Isolation,
-    ) -> Result<BTreeMap<TopicPartition, Result<ListedOffset, Refusal>>, ClientError> {
+    ) -> Result<Answers<ListedOffset>, ClientError> {
+        self.ask_leaders(wanted, async |connection, partitions| ask_offsets(connection, partitions, isolation).await)
+            .await
+    }
+
+    /// Asks the leader of each partition; again after a change of leader, until the time is up.
+    async fn ask_leaders<T: Copy, A>(
+        &self,
+        wanted: &BTreeMap<TopicPartition, T>,
+        ask: impl AsyncFn(&Connection, &BTreeMap<TopicPartition, T>) -> Result<Answered<A>, ClientError>,
+    ) -> Result<Answers<A>, ClientError> {
         let options = self.cluster.options().clone();
         let deadline = Instant::now() + options.api_timeout;
         let mut found = BTreeMap::new();
         let mut open = wanted.clone();
         loop {
-            let round = self.list_offsets_once(&open, isolation).await;
+            let round = self.ask_leaders_once(&open, &ask).await;
             let last_round = Instant::now() + options.retry_backoff >= deadline;
             let answers = match round {
                 Ok(answers) => answers,
@@ -362,32 +381,30 @@ impl Admin {
         }
     }
 
-    async fn list_offsets_once(
+    async fn ask_leaders_once<T: Copy, A>(
         &self,
-        wanted: &BTreeMap<TopicPartition, OffsetSpec>,
-        isolation: Isolation,
-    ) -> Result<BTreeMap<TopicPartition, Result<ListedOffset, Refusal>>, ClientError> {
+        wanted: &BTreeMap<TopicPartition, T>,
+        ask: &impl AsyncFn(&Connection, &BTreeMap<TopicPartition, T>) -> Result<Answered<A>, ClientError>,
+    ) -> Result<Answers<A>, ClientError> {
         let mut answers = BTreeMap::new();
         for (leader, partitions) in self.by_leader(wanted, &mut answers).await? {
             let connection = self.cluster.broker(leader).await?;
-            for (partition, answer) in ask_offsets(&connection, &partitions, isolation).await? {
-                answers.insert(partition, answer);
-            }
+            answers.extend(ask(&connection, &partitions).await?);
         }
         Ok(answers)
     }
 
     /// Sorts partitions by leader; those without one get their refusal at once.
-    async fn by_leader(
+    async fn by_leader<T: Copy, A>(
         &self,
-        wanted: &BTreeMap<TopicPartition, OffsetSpec>,
-        answers: &mut BTreeMap<TopicPartition, Result<ListedOffset, Refusal>>,
-    ) -> Result<BTreeMap<BrokerId, BTreeMap<TopicPartition, OffsetSpec>>, ClientError> {
+        wanted: &BTreeMap<TopicPartition, T>,
+        answers: &mut Answers<A>,
+    ) -> Result<BTreeMap<BrokerId, BTreeMap<TopicPartition, T>>, ClientError> {
         let mut names: Vec<&str> = wanted.keys().map(|partition| &*partition.topic).collect();
         names.dedup();
         let described: BTreeMap<_, _> = self.describe_topics(&names).await?.into_iter().collect();
-        let mut leaders: BTreeMap<BrokerId, BTreeMap<TopicPartition, OffsetSpec>> = BTreeMap::new();
-        for (partition, spec) in wanted {
+        let mut leaders: BTreeMap<BrokerId, BTreeMap<TopicPartition, T>> = BTreeMap::new();
+        for (partition, what) in wanted {
             let unknown = || Refusal { code: ErrorCode::UnknownTopicOrPartition, message: None };
             let leader = match described.get(&*partition.topic) {
                 Some(Ok(topic)) => topic
@@ -400,7 +417,7 @@ impl Admin {
                 None => Err(unknown()),
             };
             match leader {
-                Ok(leader) => drop(leaders.entry(leader).or_default().insert(partition.clone(), *spec)),
+                Ok(leader) => drop(leaders.entry(leader).or_default().insert(partition.clone(), *what)),
                 Err(refusal) => drop(answers.insert(partition.clone(), Err(refusal))),
             }
         }
@@ -493,7 +510,7 @@ async fn ask_offsets(
     connection: &Connection,
     partitions: &BTreeMap<TopicPartition, OffsetSpec>,
     isolation: Isolation,
-) -> Result<Vec<(TopicPartition, Result<ListedOffset, Refusal>)>, ClientError> {
+) -> Result<Answered<ListedOffset>, ClientError> {
     let needed = partitions.values().map(|spec| spec.min_version()).max().unwrap_or(1);
     let version = connection.version_of::<ListOffsetsRequest>(None)?;
     if version < needed {

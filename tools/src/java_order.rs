@@ -1,20 +1,40 @@
-//! The order in which Java's `HashMap` of strings yields its entries. Some of Kafka's outputs have it, and scripts
-//! compare outputs line by line.
+//! The order in which Java's `HashMap` of strings, or of partitions, yields its entries. Some of Kafka's outputs have it,
+//! and scripts compare outputs line by line.
+
+use zk_paths::ids::TopicPartition;
 
 /// Sorts strings as a `HashMap` that they were put into one by one yields them. `capacity` is the number given to its
 /// constructor, `None` the default of 16.
 ///
 /// A bucket of more than eight entries would become a tree in Java; the few and different keys here never get there.
 pub fn hash_map_order<T>(entries: &mut [T], capacity: Option<usize>, key: impl Fn(&T) -> &str) {
-    let mut buckets = capacity.map_or(16, usize::next_power_of_two);
-    while entries.len() > buckets * 3 / 4 {
-        buckets *= 2;
-    }
-    entries.sort_by_key(|entry| bucket(key(entry), buckets));
+    let buckets = buckets(entries.len(), capacity);
+    entries.sort_by_key(|entry| bucket(string_hash(key(entry)), buckets));
 }
 
-fn bucket(text: &str, buckets: usize) -> usize {
-    let hash = text.encode_utf16().fold(0u32, |hash, unit| hash.wrapping_mul(31).wrapping_add(u32::from(unit)));
+/// The same for a `HashMap` with keys of type `TopicPartition`.
+pub fn topic_partition_order<T>(entries: &mut [T], key: impl Fn(&T) -> &TopicPartition) {
+    let buckets = buckets(entries.len(), None);
+    entries.sort_by_key(|entry| {
+        let name = key(entry);
+        let partition = 31u32.wrapping_add(name.partition as u32);
+        bucket(partition.wrapping_mul(31).wrapping_add(string_hash(&name.topic)), buckets)
+    });
+}
+
+fn buckets(entries: usize, capacity: Option<usize>) -> usize {
+    let mut buckets = capacity.map_or(16, usize::next_power_of_two);
+    while entries > buckets * 3 / 4 {
+        buckets *= 2;
+    }
+    buckets
+}
+
+fn string_hash(text: &str) -> u32 {
+    text.encode_utf16().fold(0u32, |hash, unit| hash.wrapping_mul(31).wrapping_add(u32::from(unit)))
+}
+
+fn bucket(hash: u32, buckets: usize) -> usize {
     (hash ^ (hash >> 16)) as usize & (buckets - 1)
 }
 

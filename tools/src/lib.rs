@@ -10,11 +10,14 @@ mod broker_api_versions;
 mod brokers;
 mod console_consumer;
 mod console_producer;
+mod delete_records;
 mod dump_log;
 mod error;
 mod get_offsets;
+mod java_exception;
 mod java_order;
 mod lines;
+mod log_dirs;
 mod options;
 mod progress;
 mod server_stop;
@@ -89,6 +92,13 @@ const TOOLS: &[Tool] = &[
         run: console_producer::run,
     },
     Tool {
+        name: "delete-records",
+        script: "kafka-delete-records.sh",
+        summary: "Delete the oldest records of partitions",
+        options: delete_records::OPTIONS,
+        run: delete_records::run,
+    },
+    Tool {
         name: "dump-log",
         script: "kafka-dump-log.sh",
         summary: "Print segments and indexes, and check indexes against their logs",
@@ -101,6 +111,13 @@ const TOOLS: &[Tool] = &[
         summary: "Show offsets of partitions by position or time",
         options: get_offsets::OPTIONS,
         run: get_offsets::run,
+    },
+    Tool {
+        name: "log-dirs",
+        script: "kafka-log-dirs.sh",
+        summary: "Show what lies in the log directories of brokers",
+        options: log_dirs::OPTIONS,
+        run: log_dirs::run,
     },
     Tool {
         name: "server-stop",
