@@ -133,6 +133,7 @@ pub(crate) fn run_zookeeper(arguments: ZooKeeperArguments) -> Result<(), String>
 fn zookeeper_config(path: &Path) -> Result<ZooKeeperConfig, String> {
     let cannot = |error: io::Error| format!("cannot read {}: {error}", path.display());
     let bytes = RealDisk.read_all(path, MAX_PROPERTIES).map_err(cannot)?;
-    let text: String = bytes.iter().map(|byte| char::from(*byte)).collect();
-    ZooKeeperConfig::from_properties(&text).map_err(|error| format!("{}: {error}", path.display()))
+    let options = std::env::var("KAFKA_OPTS").unwrap_or_default();
+    let system = zk_server::system_properties::parse(&options);
+    ZooKeeperConfig::from_properties(&bytes, &system).map_err(|error| format!("{}: {error}", path.display()))
 }

@@ -20,7 +20,7 @@ async fn main() -> ExitCode {
 
 async fn serve() -> Result<(), Box<dyn std::error::Error>> {
     let path = std::env::args().nth(1).ok_or("usage: serve zoo.cfg")?;
-    let config = Config::from_properties(&std::fs::read_to_string(path)?)?;
+    let config = Config::from_properties(&std::fs::read(path)?, &Default::default())?;
     let server = zk_server::start(config, Arc::new(RealDisk), Arc::new(SystemClock::new())).await?;
     eprintln!("serving on {}", server.local_addr());
     tokio::select! {

@@ -1,8 +1,5 @@
-//! Who may do what with a znode: ACL entries, the identities of a connection, and the check between the two.
-//!
-//! Schemes: `world`, `auth` (on the way in only: it becomes the identities of whoever sets it), `digest`, `ip`. The
-//! `sasl` and `x509` schemes need a way to authenticate that this server does not have: setting them is INVALIDACL,
-//! as it is on an Apache server without those providers.
+//! The words of access control: ACL entries and identities, each a scheme and an id within it. What they mean for one
+//! another, and which schemes there are, is for [`crate::auth`] to say.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -12,7 +9,6 @@ use base64::engine::general_purpose::STANDARD;
 use sha1::{Digest, Sha1};
 
 use crate::jute::{Decoder, Encoder, JuteError};
-use crate::proto::ErrorCode;
 
 /// What an ACL entry can allow; numbers of `ZooDefs.Perms`.
 pub mod perms {
@@ -33,7 +29,7 @@ pub mod perms {
 /// Somebody: a scheme and an id within it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Id {
-    /// `world`, `digest`, `ip`.
+    /// `world`, `digest`, `ip`, `sasl`, `super`.
     pub scheme: Box<str>,
     /// `anyone`, `user:base64(sha1(user:password))`, an address.
     pub id: Box<str>,
@@ -55,7 +51,7 @@ pub struct RawAcl<'a> {
     pub perms: i32,
     /// Null is INVALIDACL.
     pub scheme: Option<&'a str>,
-    /// Null is INVALIDACL.
+    /// Null stumbles, but for scheme `auth`.
     pub id: Option<&'a str>,
 }
 
@@ -119,100 +115,54 @@ impl Acl {
     }
 }
 
-/// Whether one of `identities` has one of the `wanted` permissions. An empty ACL allows everything, as
-/// `ZooKeeperServer.checkACL` has it.
-pub fn check(acl: &[Acl], wanted: i32, identities: &[Id]) -> Result<(), ErrorCode> {
-    let allows = |entry: &Acl| {
-        entry.perms & wanted != 0
-            && (is_anyone(&entry.who) || identities.iter().any(|identity| matches(identity, &entry.who)))
-    };
-    if acl.is_empty() || acl.iter().any(allows) { Ok(()) } else { Err(ErrorCode::NoAuth) }
-}
-
-/// Makes the ACL of a request fit to be stored: without duplicates, `auth` replaced by whoever asks
-/// (`PrepRequestProcessor.fixupACL`).
-pub fn fix_up(raw: &[RawAcl<'_>], identities: &[Id]) -> Result<Vec<Acl>, ErrorCode> {
-    let mut fixed: Vec<Acl> = Vec::new();
-    let mut add = |perms: i32, who: Id| {
-        let entry = Acl { perms, who };
-        if !fixed.contains(&entry) {
-            fixed.push(entry);
-        }
-    };
-    for entry in raw {
-        let (Some(scheme), Some(id)) = (entry.scheme, entry.id) else { return Err(ErrorCode::InvalidAcl) };
-        match scheme {
-            "world" if id == "anyone" => add(entry.perms, Id::new(scheme, id)),
-            "auth" => {
-                let proven: Vec<&Id> = identities.iter().filter(|identity| &*identity.scheme != "ip").collect();
-                if proven.is_empty() {
-                    return Err(ErrorCode::InvalidAcl);
-                }
-                proven.into_iter().for_each(|identity| add(entry.perms, identity.clone()));
-            }
-            "digest" if id.split(':').count() == 2 => add(entry.perms, Id::new(scheme, id)),
-            "ip" if Network::parse(id).is_some() => add(entry.perms, Id::new(scheme, id)),
-            _ => return Err(ErrorCode::InvalidAcl),
-        }
-    }
-    if fixed.is_empty() { Err(ErrorCode::InvalidAcl) } else { Ok(fixed) }
-}
-
-fn is_anyone(who: &Id) -> bool {
+/// Whether an entry is for everybody.
+pub fn is_anyone(who: &Id) -> bool {
     &*who.scheme == "world" && &*who.id == "anyone"
 }
 
-fn matches(identity: &Id, granted: &Id) -> bool {
-    if identity.scheme != granted.scheme {
-        return false;
-    }
-    match &*identity.scheme {
-        "ip" => match (identity.id.parse(), Network::parse(&granted.id)) {
-            (Ok(address), Some(network)) => network.contains(address),
-            _ => false,
-        },
-        _ => identity.id == granted.id,
+/// Whether an `ip` entry can be stored: `a.b.c.d` or `a.b.c.d/bits`. ZooKeeper has none for IPv6.
+pub fn is_network(text: &str) -> bool {
+    Network::parse(text).is_some()
+}
+
+/// Whether an address belongs to a network.
+pub fn in_network(address: &str, network: &str) -> bool {
+    match (address_bits(address), Network::parse(network)) {
+        (Some(address), Some(Network { address: network, bits })) => {
+            let ignored = 32 - bits;
+            address.checked_shr(ignored) == network.checked_shr(ignored)
+        }
+        _ => false,
     }
 }
 
-/// `address` or `address/bits`.
+/// An address and how many of its first bits count.
 struct Network {
-    address: IpAddr,
+    address: u32,
     bits: u32,
 }
 
 impl Network {
     fn parse(text: &str) -> Option<Network> {
         let (address, bits) = match text.split_once('/') {
-            Some((address, bits)) => (address, Some(bits.parse::<u32>().ok()?)),
-            None => (text, None),
+            Some((address, bits)) => (address, u32::try_from(bits.parse::<i32>().ok()?).ok()?),
+            None => (text, 32),
         };
-        let address: IpAddr = address.parse().ok()?;
-        let width = if address.is_ipv4() { 32 } else { 128 };
-        let bits = bits.unwrap_or(width);
-        (bits <= width).then_some(Network { address, bits })
-    }
-
-    fn contains(&self, other: IpAddr) -> bool {
-        match (self.address, other) {
-            (IpAddr::V4(a), IpAddr::V4(b)) => same_head(a.to_bits().into(), b.to_bits().into(), 32 - self.bits),
-            (IpAddr::V6(a), IpAddr::V6(b)) => same_head(a.to_bits(), b.to_bits(), 128 - self.bits),
-            _ => false,
-        }
+        let address = address_bits(address)?;
+        (bits <= 32).then_some(Network { address, bits })
     }
 }
 
-fn same_head(a: u128, b: u128, ignored_bits: u32) -> bool {
-    a.checked_shr(ignored_bits).unwrap_or(0) == b.checked_shr(ignored_bits).unwrap_or(0)
+/// Four numbers as `Integer.parseInt` reads them, with leading zeros and signs.
+fn address_bits(text: &str) -> Option<u32> {
+    let bytes = text.split('.').map(|part| u8::try_from(part.parse::<i32>().ok()?).ok());
+    let bytes: Vec<u8> = bytes.collect::<Option<_>>()?;
+    <[u8; 4]>::try_from(bytes).ok().map(u32::from_be_bytes)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn entry(perms: i32, scheme: &str, id: &str) -> Acl {
-        Acl { perms, who: Id::new(scheme, id) }
-    }
 
     #[test]
     fn a_digest_is_what_java_computes() {
@@ -221,42 +171,16 @@ mod tests {
     }
 
     #[test]
-    fn who_may() {
-        let me = [Id::new("ip", "10.1.2.3"), Id::new("digest", "u:x")];
-        for (acl, wanted, allowed) in [
-            (vec![], perms::ADMIN, true),
-            (vec![entry(perms::ALL, "world", "anyone")], perms::ADMIN, true),
-            (vec![entry(perms::READ, "world", "anyone")], perms::WRITE, false),
-            (vec![entry(perms::WRITE, "digest", "u:x")], perms::WRITE, true),
-            (vec![entry(perms::WRITE, "digest", "u:y")], perms::WRITE, false),
-            (vec![entry(perms::WRITE, "ip", "10.1.2.3")], perms::WRITE, true),
-            (vec![entry(perms::WRITE, "ip", "10.1.0.0/16")], perms::WRITE, true),
-            (vec![entry(perms::WRITE, "ip", "10.2.0.0/16")], perms::WRITE, false),
-            (vec![entry(perms::WRITE, "ip", "0.0.0.0/0")], perms::WRITE, true),
-            (vec![entry(perms::WRITE, "ip", "::/0")], perms::WRITE, false),
-        ] {
-            assert_eq!(check(&acl, wanted, &me).is_ok(), allowed, "{acl:?} for {wanted}");
+    fn networks_are_read_as_java_reads_numbers() {
+        for (network, valid) in
+            [("1.2.3.4", true), ("001.+2.3.4/08", true), ("1.2.3", false), ("1.2.3.256", false), ("1.2.3.-1", false)]
+        {
+            assert_eq!(is_network(network), valid, "{network}");
         }
-    }
-
-    #[test]
-    fn what_may_be_set() {
-        let raw = |scheme, id| RawAcl { perms: 31, scheme: Some(scheme), id: Some(id) };
-        let me = [Id::new("ip", "10.1.2.3"), Id::new("digest", "u:x")];
-        for (acl, expected) in [
-            (vec![], None),
-            (vec![raw("world", "anyone"), raw("world", "anyone")], Some(vec![entry(31, "world", "anyone")])),
-            (vec![raw("world", "me")], None),
-            (vec![raw("auth", "")], Some(vec![entry(31, "digest", "u:x")])),
-            (vec![raw("digest", "a:b")], Some(vec![entry(31, "digest", "a:b")])),
-            (vec![raw("digest", "ab")], None),
-            (vec![raw("ip", "1.2.3.4/24")], Some(vec![entry(31, "ip", "1.2.3.4/24")])),
-            (vec![raw("ip", "1.2.3.4/33")], None),
-            (vec![raw("sasl", "u")], None),
-            (vec![RawAcl { perms: 31, scheme: None, id: None }], None),
-        ] {
-            assert_eq!(fix_up(&acl, &me).ok(), expected, "{acl:?}");
+        for network in ["1.2.3.4/33", "1.2.3.4/-1", "1.2.3.4/", "1.2.3.4/8/8", "::1", ""] {
+            assert!(!is_network(network), "{network}");
         }
-        assert_eq!(fix_up(&[raw("auth", "")], &me[..1]), Err(ErrorCode::InvalidAcl));
+        assert!(in_network("1.2.3.4", "001.2.9.9/16") && !in_network("1.3.3.4", "1.2.9.9/16"));
+        assert!(in_network("1.2.3.4", "9.9.9.9/0") && !in_network("::1", "9.9.9.9/0"));
     }
 }

@@ -12,14 +12,18 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 
-use crate::acl::{self, Acl, Id, perms};
-use crate::jute::{Decoder, Encoder};
+use crate::acl::{Acl, Id, perms};
+use crate::auth::Auth;
+use crate::jute::{Decoder, Encoder, JuteError};
 use crate::proto::{
     self, BadRequest, ConnectRequest, Create, ErrorCode, EventKind, Life, PING_XID, Read, Request, SetWatches, Write,
     Written,
 };
+use crate::sasl::{Exchange, SaslError};
 use crate::state::State;
 use crate::tree::{self, Node, Undo, split};
 use crate::txn::{Change, TxnHeader, TxnWriter};
@@ -51,6 +55,8 @@ pub enum Event {
         request: ConnectRequest,
         /// 16 random bytes, used if this makes a session.
         new_password: [u8; 16],
+        /// As many again, used if the client asks for a SASL exchange.
+        nonce: [u8; 16],
     },
     /// It sent another one.
     Request {
@@ -79,25 +85,41 @@ pub enum Effect {
     Notify(ConnId, Bytes),
     /// Send what is queued, then close.
     Close(ConnId),
-    /// Close at once and say why: the connection takes more memory than there is for it.
-    Evict(ConnId, Evicted),
+    /// Tell the operator.
+    Warn(Warning),
 }
 
-/// A connection that had to go because all watches together took more than [`Limits::max_watch_bytes`], and its were
-/// the most.
+/// What an operator should hear of a client: at most one line per connection and kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "watches take more than {limit} bytes, and the {watches} of {peer} (session {session_id:#x}) are the most of them"
-)]
-pub struct Evicted {
-    /// Its other end.
-    pub peer: SocketAddr,
-    /// Its session, which lives on.
-    pub session_id: i64,
-    /// How many watches it had.
-    pub watches: usize,
-    /// The bound that was passed.
-    pub limit: usize,
+#[allow(missing_docs, reason = "the fields are what the messages name")]
+pub enum Warning {
+    /// All watches together took more than [`Limits::max_watch_bytes`], and this connection's were the most.
+    #[error(
+        "closing the connection of {peer} (session {session_id:#x}): all watches take more than {limit} bytes, and its \
+         {watches} are the most"
+    )]
+    TooManyWatches { peer: SocketAddr, session_id: i64, watches: usize, limit: usize },
+    /// The password of the session is another.
+    #[error("incorrect password from {peer} for session {session_id:#x}")]
+    WrongPassword { peer: SocketAddr, session_id: i64 },
+    /// The client has seen transactions that this server does not have, as of another server's data.
+    #[error("refusing {peer}: it has seen zxid {seen:#x}, the last one here is {last:#x}")]
+    FromTheFuture { peer: SocketAddr, seen: i64, last: i64 },
+    /// An auth packet of a scheme that does not exist, or with nothing in it.
+    #[error("authentication of {peer} failed for scheme {scheme}")]
+    AuthFailed { peer: SocketAddr, scheme: String },
+    /// A SASL exchange that ended badly.
+    #[error("{peer} failed to SASL authenticate: {error}")]
+    SaslFailed { peer: SocketAddr, error: SaslError },
+    /// None of the schemes that a client must prove was.
+    #[error("closing the connection of {peer}: it proved none of the schemes {required}")]
+    NotAuthenticated { peer: SocketAddr, required: String },
+    /// An operation that does not exist.
+    #[error("closing the connection of {peer}: operation {op} is not known")]
+    UnknownOperation { peer: SocketAddr, op: i32 },
+    /// A request whose body cannot be read.
+    #[error("a request of {peer} (operation {op}) cannot be read: {error}")]
+    BadBody { peer: SocketAddr, op: i32, error: JuteError },
 }
 
 /// What of the configuration the core decides by.
@@ -109,6 +131,9 @@ pub struct Limits {
     pub max_session_timeout_ms: i32,
     /// How much memory all watches together may take, in bytes. Past it the connection with the most is closed.
     pub max_watch_bytes: usize,
+    /// Whether a reconfiguration is UNIMPLEMENTED, as on a standalone server that would allow them, or
+    /// RECONFIGDISABLED.
+    pub reconfig_enabled: bool,
     /// Whether nodes may have a time to live (`zookeeper.extendedTypesEnabled`).
     pub extended_types: bool,
     /// What becomes of containers and of nodes with a time to live.
@@ -144,12 +169,17 @@ pub struct Conn {
     /// Its session.
     pub session_id: i64,
     identities: Arc<[Id]>,
+    sasl: Exchange,
+    nonce: [u8; 16],
+    /// Whether the operator has heard that it sends what cannot be read.
+    complained: bool,
 }
 
 /// The server's state and rules.
 #[derive(Debug)]
 pub struct Core {
     limits: Limits,
+    auth: Auth,
     state: State,
     watches: Watches,
     conns: HashMap<ConnId, Conn>,
@@ -180,9 +210,10 @@ struct Asker {
 
 impl Core {
     /// Starts with what was recovered and no connection.
-    pub fn new(state: State, limits: Limits) -> Core {
+    pub fn new(state: State, limits: Limits, auth: Auth) -> Core {
         Core {
             limits,
+            auth,
             state,
             watches: Watches::default(),
             conns: HashMap::new(),
@@ -213,8 +244,8 @@ impl Core {
     /// Lets one event happen.
     pub fn handle(&mut self, event: Event, now: Now, out: &mut Vec<Effect>) {
         match event {
-            Event::Connect { conn, peer, request, new_password } => {
-                self.connect(conn, peer, &request, new_password, now, out);
+            Event::Connect { conn, peer, request, new_password, nonce } => {
+                self.connect(conn, peer, &request, (new_password, nonce), now, out);
             }
             Event::Request { conn, frame } => self.request(conn, &frame, now, out),
             Event::Disconnect { conn } => self.forget(conn),
@@ -236,11 +267,13 @@ impl Core {
         conn: ConnId,
         peer: SocketAddr,
         request: &ConnectRequest,
-        new_password: [u8; 16],
+        (new_password, nonce): ([u8; 16], [u8; 16]),
         now: Now,
         out: &mut Vec<Effect>,
     ) {
         if request.last_zxid_seen > self.state.zxid {
+            let (seen, last) = (request.last_zxid_seen, self.state.zxid);
+            out.push(Effect::Warn(Warning::FromTheFuture { peer, seen, last }));
             return out.push(Effect::Close(conn));
         }
         let timeout_ms =
@@ -249,7 +282,10 @@ impl Core {
         let (session_id, password) = match known {
             _ if request.session_id == 0 => (self.open_session(timeout_ms, new_password, now, out), new_password),
             Some(password) if password[..] == request.password[..] => (request.session_id, password),
-            _ => {
+            known => {
+                if known.is_some() {
+                    out.push(Effect::Warn(Warning::WrongPassword { peer, session_id: request.session_id }));
+                }
                 out.push(Effect::Reply(conn, proto::connect_response(0, 0, &[0; 16], request.knows_read_only)));
                 return out.push(Effect::Close(conn));
             }
@@ -259,7 +295,8 @@ impl Core {
             out.push(Effect::Close(before));
         }
         let identities = [Id::of_address(peer.ip())].into();
-        self.conns.insert(conn, Conn { peer, session_id, identities });
+        let sasl = Exchange::default();
+        self.conns.insert(conn, Conn { peer, session_id, identities, sasl, nonce, complained: false });
         let response = proto::connect_response(timeout_ms, session_id, &password, request.knows_read_only);
         out.push(Effect::Reply(conn, response));
     }
@@ -332,28 +369,47 @@ impl Core {
             self.forget(conn);
             return out.push(Effect::Close(conn));
         };
+        let proves = matches!(header.op, proto::op::AUTH | proto::op::SASL);
+        if !proves && !self.auth.admits(&asker.identities) {
+            return self.turn_away(&asker, header.xid, out);
+        }
         match proto::decode_body(header.op, &mut body) {
+            Ok(Request::Auth { scheme, auth }) => self.authenticate(&asker, header.xid, scheme, auth, out),
+            Ok(Request::Sasl { token }) => self.sasl(&asker, header.xid, token, out),
+            Err(_) if proves => self.close(conn, out),
             Ok(Request::CloseSession) => {
                 self.close_session(asker.session_id, now, out);
                 out.push(Effect::Reply(conn, proto::reply(header.xid, self.state.zxid, None).into_frame()));
                 out.push(Effect::Close(conn));
             }
             Ok(request) => {
-                let (reply, and_close) = self.answer(&asker, header.xid, request, now, out);
+                let reply = self.answer(&asker, header.xid, request, now, out);
                 self.bound_watches(out);
                 out.push(Effect::Reply(conn, reply));
-                if and_close {
-                    self.forget(conn);
-                    out.push(Effect::Close(conn));
-                }
             }
-            Err(BadRequest::Body(_)) => self.reply_error(conn, header.xid, ErrorCode::MarshallingError, out),
-            Err(BadRequest::UnknownOp(_)) => {
+            Err(BadRequest::Body(error)) => {
+                self.complain(conn, header.op, error, out);
+                self.reply_error(conn, header.xid, ErrorCode::MarshallingError, out);
+            }
+            Err(BadRequest::UnknownOp(op)) => {
+                self.warn(conn, out, |peer| Warning::UnknownOperation { peer, op });
                 self.reply_error(conn, header.xid, ErrorCode::Unimplemented, out);
-                self.forget(conn);
-                out.push(Effect::Close(conn));
+                self.close(conn, out);
             }
         }
+    }
+
+    /// Ends a connection behind what was answered; its session lives on.
+    fn close(&mut self, conn: ConnId, out: &mut Vec<Effect>) {
+        self.forget(conn);
+        out.push(Effect::Close(conn));
+    }
+
+    /// Says once per connection that it sends what cannot be read.
+    fn complain(&mut self, conn: ConnId, op: i32, error: JuteError, out: &mut Vec<Effect>) {
+        let Some(known) = self.conns.get_mut(&conn).filter(|known| !known.complained) else { return };
+        known.complained = true;
+        out.push(Effect::Warn(Warning::BadBody { peer: known.peer, op, error }));
     }
 
     /// Takes watches away until they fit, always from whoever has the most: one client cannot spend what others need.
@@ -361,11 +417,9 @@ impl Core {
         let limit = self.limits.max_watch_bytes;
         while self.watches.bytes() > limit {
             let Some((conn, watches)) = self.watches.largest_holder() else { return };
-            if let Some(Conn { peer, session_id, .. }) = self.conns.get(&conn) {
-                out.push(Effect::Evict(conn, Evicted { peer: *peer, session_id: *session_id, watches, limit }));
-            }
-            self.watches.remove_connection(conn);
-            self.forget(conn);
+            let session_id = self.conns.get(&conn).map_or(0, |known| known.session_id);
+            self.warn(conn, out, |peer| Warning::TooManyWatches { peer, session_id, watches, limit });
+            self.close(conn, out);
         }
     }
 
@@ -373,28 +427,18 @@ impl Core {
         out.push(Effect::Reply(conn, proto::reply(xid, self.state.zxid, Some(error)).into_frame()));
     }
 
-    /// The answer to a request, and whether the connection is to be closed behind it.
-    fn answer(
-        &mut self,
-        asker: &Asker,
-        xid: i32,
-        request: Request<'_>,
-        now: Now,
-        out: &mut Vec<Effect>,
-    ) -> (Vec<u8>, bool) {
+    /// The answer to a request.
+    fn answer(&mut self, asker: &Asker, xid: i32, request: Request<'_>, now: Now, out: &mut Vec<Effect>) -> Vec<u8> {
         /// Where the zxid stands in a reply's frame: behind the length and the xid.
         const ZXID_AT: usize = 8;
-        let failed_auth = |result: &Result<(), ErrorCode>| *result == Err(ErrorCode::AuthFailed);
         let xid = if request == Request::Ping { PING_XID } else { xid };
         let mut body = proto::reply(xid, 0, None);
-        let result = self.respond(asker, request, now, &mut body, out);
-        let and_close = failed_auth(&result);
-        let mut reply = match result {
+        let mut reply = match self.respond(asker, request, now, &mut body, out) {
             Ok(()) => body,
             Err(error) => proto::reply(xid, 0, Some(error)),
         };
         reply.patch_long(ZXID_AT, self.state.zxid);
-        (reply.into_frame(), and_close)
+        reply.into_frame()
     }
 
     fn respond(
@@ -435,7 +479,7 @@ impl Core {
             }
             Request::GetAcl { path } => {
                 let node = self.readable(asker, path, perms::READ | perms::ADMIN)?;
-                match acl::check(&node.acl, perms::ADMIN, &asker.identities) {
+                match self.auth.check(&node.acl, perms::ADMIN, &asker.identities) {
                     Ok(()) => Acl::encode_all(&node.acl, body),
                     Err(_) => proto::masked_acl(&node.acl, body),
                 }
@@ -465,9 +509,10 @@ impl Core {
                 body.int(0);
             }
             Request::SetWatches(watches) => self.set_watches(asker, &watches, out),
-            Request::Auth { scheme, auth } => self.authenticate(asker, scheme, auth)?,
             Request::WhoAmI => proto::client_infos(&asker.identities, body),
-            Request::Sasl => return Err(ErrorCode::AuthFailed),
+            // These have ways of their own.
+            Request::Auth { .. } | Request::Sasl { .. } => return Err(ErrorCode::SystemError),
+            Request::Reconfig if self.limits.reconfig_enabled => return Err(ErrorCode::Unimplemented),
             Request::Reconfig => return Err(ErrorCode::ReconfigDisabled),
         }
         Ok(())
@@ -476,7 +521,7 @@ impl Core {
     /// A node that the asker may use in this way.
     fn readable(&self, asker: &Asker, path: &str, wanted: i32) -> Result<&Node, ErrorCode> {
         let node = self.state.tree.node(path).ok_or(ErrorCode::NoNode)?;
-        acl::check(&node.acl, wanted, &asker.identities)?;
+        self.auth.check(&node.acl, wanted, &asker.identities)?;
         Ok(node)
     }
 
@@ -544,20 +589,80 @@ impl Core {
         watches.recursive.iter().for_each(|path| self.watches.add_persistent(path, conn, true));
     }
 
-    /// The `ip` scheme is answered with success and changes nothing, as on Apache's server: every connection has its
-    /// address from the start.
-    fn authenticate(&mut self, asker: &Asker, scheme: &str, auth: &[u8]) -> Result<(), ErrorCode> {
-        let proven = match scheme {
-            "digest" => Id::of_digest(auth),
-            "ip" => return Ok(()),
-            _ => return Err(ErrorCode::AuthFailed),
+    /// An auth packet. Its answer shows no transaction, and a failure ends the connection.
+    fn authenticate(
+        &mut self,
+        asker: &Asker,
+        xid: i32,
+        scheme: Option<&str>,
+        auth: Option<&[u8]>,
+        out: &mut Vec<Effect>,
+    ) {
+        let proven = match (scheme, auth) {
+            (Some("ip"), None) => Ok(Vec::new()),
+            (Some(scheme), Some(auth)) => self.auth.authenticate(scheme, auth),
+            _ => Err(ErrorCode::AuthFailed),
         };
-        if let Some(conn) = self.conns.get_mut(&asker.conn)
-            && !conn.identities.contains(&proven)
-        {
-            conn.identities = conn.identities.iter().cloned().chain([proven]).collect();
+        match proven {
+            Ok(proven) => {
+                self.believe(asker.conn, proven);
+                out.push(Effect::Reply(asker.conn, proto::reply(xid, 0, None).into_frame()));
+            }
+            Err(error) => {
+                let scheme = scheme.unwrap_or("null").to_string();
+                self.warn(asker.conn, out, |peer| Warning::AuthFailed { peer, scheme });
+                out.push(Effect::Reply(asker.conn, proto::reply(xid, 0, Some(error)).into_frame()));
+                self.close(asker.conn, out);
+            }
         }
-        Ok(())
+    }
+
+    /// A step of a SASL exchange (`ZooKeeperServer.processSasl`). Without users to believe every token is answered with
+    /// success and null, and proves nothing.
+    fn sasl(&mut self, asker: &Asker, xid: i32, token: &[u8], out: &mut Vec<Effect>) {
+        let Some(conn) = self.conns.get_mut(&asker.conn) else { return };
+        let nonce = conn.nonce;
+        let step = self.auth.sasl_users.as_ref().map(|users| conn.sasl.step(token, users, || STANDARD.encode(nonce)));
+        let token = match step.transpose() {
+            Ok(step) => step.map(|step| {
+                self.believe(asker.conn, step.proven.map(|user| self.auth.of_sasl(&user)).unwrap_or_default());
+                step.token
+            }),
+            Err(error) => {
+                self.warn(asker.conn, out, |peer| Warning::SaslFailed { peer, error });
+                if !self.auth.allow_failed_sasl || self.auth.requires_sasl() {
+                    let error = match self.auth.requires_sasl() {
+                        true => ErrorCode::SessionClosedRequireSaslAuth,
+                        false => ErrorCode::AuthFailed,
+                    };
+                    out.push(Effect::Reply(asker.conn, proto::sasl_response(xid, Some(error), None)));
+                    return self.close(asker.conn, out);
+                }
+                None
+            }
+        };
+        out.push(Effect::Reply(asker.conn, proto::sasl_response(xid, None, token.as_deref())));
+    }
+
+    fn believe(&mut self, conn: ConnId, proven: Vec<Id>) {
+        let Some(conn) = self.conns.get_mut(&conn) else { return };
+        let new: Vec<Id> = proven.into_iter().filter(|id| !conn.identities.contains(id)).collect();
+        if !new.is_empty() {
+            conn.identities = conn.identities.iter().cloned().chain(new).collect();
+        }
+    }
+
+    /// Ends the connection of a client that did not prove what it must before it asks for anything.
+    fn turn_away(&mut self, asker: &Asker, xid: i32, out: &mut Vec<Effect>) {
+        let required = self.auth.required_schemes.join(",");
+        self.warn(asker.conn, out, |peer| Warning::NotAuthenticated { peer, required });
+        let error = Some(ErrorCode::SessionClosedRequireSaslAuth);
+        out.push(Effect::Reply(asker.conn, proto::reply(xid, 0, error).into_frame()));
+        self.close(asker.conn, out);
+    }
+
+    fn warn(&self, conn: ConnId, out: &mut Vec<Effect>, warning: impl FnOnce(SocketAddr) -> Warning) {
+        out.extend(self.conns.get(&conn).map(|known| Effect::Warn(warning(known.peer))));
     }
 
     /// Carries out all of the writes or none; the error says which one failed.
@@ -657,7 +762,7 @@ impl Core {
             }
             Write::SetAcl { path, acl, version } => {
                 check_path(path)?;
-                let acl = acl::fix_up(acl, &asker.identities)?;
+                let acl = self.auth.fix_up(acl, &asker.identities)?;
                 let node = self.readable(asker, path, perms::ADMIN)?;
                 let version = next_version(node.aversion, *version)?;
                 Ok(Some(Change::SetAcl { path: (*path).into(), acl: acl.into(), version }))
@@ -677,7 +782,7 @@ impl Core {
         if create.path.contains('\0') {
             return Err(ErrorCode::BadArguments);
         }
-        let acl = acl::fix_up(&create.acl, &asker.identities)?;
+        let acl = self.auth.fix_up(&create.acl, &asker.identities)?;
         let parent = self.readable(asker, parent_path, perms::CREATE)?;
         let path = match mode.sequential {
             true => format!("{}{:010}", create.path, parent.cversion),
@@ -724,9 +829,8 @@ impl Core {
                 continue;
             }
             let frame = Bytes::from(proto::watch_event(kind, &path));
-            let may_read = |conn: &ConnId| {
-                self.conns.get(conn).is_some_and(|c| acl::check(&acl, perms::READ, &c.identities).is_ok())
-            };
+            let may_read =
+                |conn: &ConnId| self.conns.get(conn).is_some_and(|known| self.auth.may_read(&acl, &known.identities));
             out.extend(watchers.into_iter().filter(may_read).map(|conn| Effect::Notify(conn, frame.clone())));
         }
     }
@@ -765,15 +869,17 @@ pub fn fuzz(bytes: &[u8]) {
         max_session_timeout_ms: 1000,
         max_watch_bytes: 100_000,
         extended_types: true,
+        reconfig_enabled: false,
         reaping: Reaping::default(),
     };
-    let mut core = Core::new(State::new(Duration::from_secs(1), 0), limits);
+    let auth = Auth { sasl_users: Some(Default::default()), ..Auth::default() };
+    let mut core = Core::new(State::new(Duration::from_secs(1), 0), limits, auth);
     let conn = ConnId(1);
     let peer = SocketAddr::from(([127, 0, 0, 1], 1));
     let request =
         ConnectRequest { last_zxid_seen: 0, timeout_ms: 10, session_id: 0, password: vec![], knows_read_only: true };
     let mut out = Vec::new();
-    core.handle(Event::Connect { conn, peer, request, new_password: [0; 16] }, now, &mut out);
+    core.handle(Event::Connect { conn, peer, request, new_password: [0; 16], nonce: [0; 16] }, now, &mut out);
     let mut rest = Decoder::new(bytes);
     while let Ok(Some(frame)) = rest.buffer() {
         core.handle(Event::Request { conn, frame: Bytes::copy_from_slice(frame) }, now, &mut out);

@@ -235,7 +235,8 @@ impl Engine {
                 self.stats.received += 1;
                 let stats = ConnectionStats::new(self.clock.now_ms());
                 self.clients.insert(conn, Client { outbox, stats, deferred: VecDeque::new() });
-                self.happen(Event::Connect { conn, peer, request, new_password: rand::rng().random() });
+                let (new_password, nonce) = rand::rng().random();
+                self.happen(Event::Connect { conn, peer, request, new_password, nonce });
             }
             Message::Request { conn, frame } => self.request(conn, frame),
             Message::Resume(conn) => self.resume(conn),
@@ -345,10 +346,7 @@ impl Engine {
                     }
                 }
                 Effect::Close(conn) => close(&mut self.clients, conn),
-                Effect::Evict(conn, evicted) => {
-                    warn!(reason = %evicted, "connection closed");
-                    close(&mut self.clients, conn);
-                }
+                Effect::Warn(warning) => warn!("{warning}"),
             }
         }
         (self.counted, self.batch_bytes) = (0, 0);

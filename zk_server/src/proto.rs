@@ -62,6 +62,9 @@ pub enum ErrorCode {
     /// Reconfiguration is off, as on every standalone server with default settings.
     #[error("RECONFIGDISABLED")]
     ReconfigDisabled = -123,
+    /// The client must first prove who it is.
+    #[error("SESSIONCLOSEDREQUIRESASLAUTH")]
+    SessionClosedRequireSaslAuth = -124,
 }
 
 impl From<JuteError> for ErrorCode {
@@ -298,8 +301,8 @@ pub enum Request<'a> {
     RemoveWatches { path: &'a str, kind: WatcherType },
     AddWatch { path: &'a str, recursive: bool },
     SetWatches(SetWatches<'a>),
-    Auth { scheme: &'a str, auth: &'a [u8] },
-    Sasl,
+    Auth { scheme: Option<&'a str>, auth: Option<&'a [u8]> },
+    Sasl { token: &'a [u8] },
     GetEphemerals { prefix: &'a str },
     GetAllChildrenNumber { path: &'a str },
     WhoAmI,
@@ -356,9 +359,9 @@ pub fn decode_body<'a>(op: i32, input: &mut Decoder<'a>) -> Result<Request<'a>, 
         op::SET_WATCHES | op::SET_WATCHES2 => Request::SetWatches(set_watches(op, input)?),
         op::AUTH => {
             let _kind = input.int()?;
-            Request::Auth { scheme: input.string()?, auth: input.buffer()?.unwrap_or_default() }
+            Request::Auth { scheme: input.nullable_string()?, auth: input.buffer()? }
         }
-        op::SASL => Request::Sasl,
+        op::SASL => Request::Sasl { token: input.buffer()?.unwrap_or_default() },
         op::GET_EPHEMERALS => Request::GetEphemerals { prefix: input.nullable_string()?.unwrap_or_default() },
         op::GET_ALL_CHILDREN_NUMBER => Request::GetAllChildrenNumber { path: input.string()? },
         op::WHO_AM_I => Request::WhoAmI,
@@ -592,6 +595,13 @@ pub fn reply(xid: i32, zxid: i64, error: Option<ErrorCode>) -> Encoder {
     out
 }
 
+/// Writes the answer to a SASL token; it has a body even when it is an error, and shows no transaction.
+pub fn sasl_response(xid: i32, error: Option<ErrorCode>, token: Option<&[u8]>) -> Vec<u8> {
+    let mut out = reply(xid, 0, error);
+    out.buffer(token);
+    out.into_frame()
+}
+
 /// What a watch announces, `Watcher.Event.EventType`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(i32)]
@@ -615,7 +625,8 @@ pub fn watch_event(kind: EventKind, path: &str) -> Vec<u8> {
     out.into_frame()
 }
 
-/// Writes the identities of a connection, the answer to whoAmI. Digests show only the user.
+/// Writes the identities of a connection, the answer to whoAmI. Digests show only the user, and a scheme without a
+/// provider, which `super` is, shows none.
 pub fn client_infos(identities: &[Id], out: &mut Encoder) {
     out.int(identities.len() as i32);
     for identity in identities {

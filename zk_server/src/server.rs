@@ -17,12 +17,11 @@ use crate::config::Config;
 use crate::connection::{self, Shared};
 use crate::core::{ConnId, Core, Limits};
 use crate::engine::{self, Engine, Health, Message};
+use crate::login::{self, LoginError};
 use crate::snapshot;
 use crate::stats::ServerStats;
 use crate::store::{Settings, Store, StoreError};
 
-/// How long a connection may stay without asking for a session; Apache's `sessionlessCnxnTimeout`.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a stop waits for connections to send what is queued on them.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long accepting pauses after it failed, as when there is no file descriptor left.
@@ -42,6 +41,9 @@ pub enum StartError {
         /// How it failed.
         source: io::Error,
     },
+    /// The users of SASL.
+    #[error(transparent)]
+    Login(#[from] LoginError),
     /// The engine's thread.
     #[error("starting a thread")]
     Thread(#[source] io::Error),
@@ -73,6 +75,7 @@ pub async fn start(config: Config, disk: Arc<dyn Disk>, clock: Arc<dyn Clock>) -
         purge: config.purge,
         snapshot_block: snapshot::BLOCK,
     };
+    let auth = login::load(&config, &*disk)?;
     let listener = TcpListener::bind(config.address)
         .await
         .map_err(|source| StartError::Listen { address: config.address, source })?;
@@ -86,11 +89,12 @@ pub async fn start(config: Config, disk: Arc<dyn Disk>, clock: Arc<dyn Clock>) -
         max_session_timeout_ms: config.max_session_timeout.as_millis() as i32,
         max_watch_bytes: config.max_watch_bytes,
         extended_types: config.extended_types,
+        reconfig_enabled: config.reconfig_enabled,
         reaping: config.reaping,
     };
     let stats = ServerStats { conf: config.describe(address), started: clock.monotonic(), ..ServerStats::default() };
     let (send, receive) = mpsc::channel(engine::QUEUE);
-    let engine = Engine::new(Core::new(state, limits), store, clock, stats, send.downgrade());
+    let engine = Engine::new(Core::new(state, limits, auth), store, clock, stats, send.downgrade());
     let (tell, health) = watch::channel(Health::Running);
     let thread = engine::spawn(engine, receive, tell).map_err(StartError::Thread)?;
     let (alive, connections) = mpsc::channel(1);
@@ -98,7 +102,7 @@ pub async fn start(config: Config, disk: Arc<dyn Disk>, clock: Arc<dyn Clock>) -
         engine: send.clone(),
         max_request_bytes: config.max_request_bytes,
         words: config.words,
-        handshake_timeout: HANDSHAKE_TIMEOUT,
+        handshake_timeout: config.handshake_timeout,
         alive,
     };
     let tasks = vec![

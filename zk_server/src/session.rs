@@ -155,12 +155,12 @@ mod tests {
             assert_eq!(sessions.expired(at(now)), expected, "at {now}");
         }
         sessions.touch(7, at(260));
-        assert_eq!(sessions.expired(at(599)), []);
+        assert_eq!(sessions.expired(at(599)), [0i64; 0]);
         assert_eq!(sessions.expired(at(600)), [7]);
         sessions.attach(7, ConnId(1), 50, at(270));
         assert_eq!(sessions.expired(at(400)), [7], "a client that came back with a shorter timeout");
         sessions.remove(7);
-        assert_eq!(sessions.expired(at(600)), []);
+        assert_eq!(sessions.expired(at(600)), [0i64; 0]);
         assert!(sessions.buckets.is_empty());
     }
 
