@@ -211,6 +211,11 @@ fn main_class(version: KafkaVersion, tool: &str) -> &'static str {
             ("org.apache.kafka.tools.consumer.group.ConsumerGroupCommand", "kafka.admin.ConsumerGroupCommand")
         }
         "kafka-configs" => ("kafka.admin.ConfigCommand", "kafka.admin.ConfigCommand"),
+        "kafka-delete-records" => ("org.apache.kafka.tools.DeleteRecordsCommand", "kafka.admin.DeleteRecordsCommand"),
+        "kafka-log-dirs" => ("org.apache.kafka.tools.LogDirsCommand", "kafka.admin.LogDirsCommand"),
+        "kafka-reassign-partitions" => {
+            ("org.apache.kafka.tools.reassign.ReassignPartitionsCommand", "kafka.admin.ReassignPartitionsCommand")
+        }
         "kafka-dump-log" => ("kafka.tools.DumpLogSegments", "kafka.tools.DumpLogSegments"),
         "kafka-get-offsets" => ("org.apache.kafka.tools.GetOffsetShell", "kafka.tools.GetOffsetShell"),
         "kafka-broker-api-versions" => ("kafka.admin.BrokerApiVersionsCommand", "kafka.admin.BrokerApiVersionsCommand"),
@@ -234,6 +239,7 @@ const SOURCES: &[(&str, &str)] = &[
     ("ConsumerTest.java", include_str!("../../java/klamm/lab/ConsumerTest.java")),
     ("Driver.java", include_str!("../../java/klamm/lab/Driver.java")),
     ("Ledger.java", include_str!("../../java/klamm/lab/Ledger.java")),
+    ("LogDirsTest.java", include_str!("../../java/klamm/lab/LogDirsTest.java")),
     ("ProducerTest.java", include_str!("../../java/klamm/lab/ProducerTest.java")),
     ("Run.java", include_str!("../../java/klamm/lab/Run.java")),
     ("Scenarios.java", include_str!("../../java/klamm/lab/Scenarios.java")),
