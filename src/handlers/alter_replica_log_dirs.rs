@@ -3,7 +3,8 @@
 //!
 //! - The directory that a replica is in already: a move that is under way is given up.
 //! - LOG_DIR_NOT_FOUND for a path that is not in `log.dirs`, KAFKA_STORAGE_ERROR for one that is offline.
-//! - A replica that is not here yet: REPLICA_NOT_AVAILABLE, and it is made in the directory when it comes.
+//! - A replica that is not here yet: REPLICA_NOT_AVAILABLE, or UNKNOWN_TOPIC_OR_PARTITION when nobody has told of the
+//!   partition, and it is made in the directory when it comes.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

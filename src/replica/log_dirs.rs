@@ -124,7 +124,9 @@ impl ReplicaManager {
         }
         self.logs().prefer_dir(name, &dir);
         let hosted = hosted.ok_or_else(|| {
-            refused(ErrorCode::ReplicaNotAvailable, "it is not here; if it comes, it will be made there".into())
+            let is_known = broker.metadata.partition(&name.topic, name.partition).is_some();
+            let error = if is_known { ErrorCode::ReplicaNotAvailable } else { ErrorCode::UnknownTopicOrPartition };
+            refused(error, "it is not here; if it comes, it will be made there".into())
         })?;
         if hosted.log().parent_dir() == dir {
             return Ok(());

@@ -27,7 +27,7 @@ import org.apache.kafka.common.errors.InvalidTopicException;
 import org.apache.kafka.common.errors.LogDirNotFoundException;
 import org.apache.kafka.common.errors.OffsetOutOfRangeException;
 import org.apache.kafka.common.errors.PolicyViolationException;
-import org.apache.kafka.common.errors.ReplicaNotAvailableException;
+import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 
@@ -107,7 +107,7 @@ class LogDirsTest {
             for (String target : dirs(admin).keySet()) {
                 TopicPartition partition = new TopicPartition("t-" + UUID.randomUUID(), 0);
                 var altered = admin.alterReplicaLogDirs(Map.of(replica(partition), target));
-                assertInstanceOf(ReplicaNotAvailableException.class, Cluster.cause(altered.all()));
+                assertInstanceOf(UnknownTopicOrPartitionException.class, Cluster.cause(altered.all()));
                 admin.createTopics(List.of(new NewTopic(partition.topic(), 1, (short) 1))).all().get(30, TimeUnit.SECONDS);
                 await(() -> !replicas(admin, partition).isEmpty());
                 assertEquals(target, directory(admin, partition));
