@@ -8,6 +8,7 @@
 //! all of them in their directories; [`recovery`], how they are opened; then the small files.
 
 mod be;
+mod crc;
 
 pub mod batch;
 pub mod compression;

@@ -53,7 +53,7 @@ pub fn encode(state: &ProducerState) -> Vec<u8> {
         body.extend_from_slice(&entry.txn_first_offset.unwrap_or(-1).to_be_bytes());
     }
     let mut out = 1i16.to_be_bytes().to_vec();
-    out.extend_from_slice(&crc32c::crc32c(&body).to_be_bytes());
+    out.extend_from_slice(&crate::crc::crc32c(&body).to_be_bytes());
     out.extend_from_slice(&body);
     out
 }
@@ -66,7 +66,7 @@ pub fn decode(bytes: &[u8]) -> Result<Vec<(i64, ProducerEntry)>, String> {
         return Err(format!("version {version} is not 1"));
     }
     let stored = u32_at(bytes, 2).ok_or_else(short)?;
-    let computed = crc32c::crc32c(bytes.get(6..).unwrap_or_default());
+    let computed = crate::crc::crc32c(bytes.get(6..).unwrap_or_default());
     if stored != computed {
         return Err(format!("stored CRC {stored:#010x}, computed {computed:#010x}"));
     }
@@ -96,7 +96,7 @@ fn decode_entry(bytes: &[u8]) -> Option<(i64, ProducerEntry)> {
 pub fn fuzz(bytes: &[u8]) {
     let _ = decode(bytes);
     let mut valid = 1i16.to_be_bytes().to_vec();
-    valid.extend_from_slice(&crc32c::crc32c(bytes).to_be_bytes());
+    valid.extend_from_slice(&crate::crc::crc32c(bytes).to_be_bytes());
     valid.extend_from_slice(bytes);
     let _ = decode(&valid);
 }

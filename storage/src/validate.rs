@@ -16,6 +16,7 @@ use crate::batch::{
 };
 use crate::be::put_at;
 use crate::compression::{Codec, Compression};
+use crate::crc::crc32c_of_two;
 use crate::error::StorageError;
 use crate::log_config::{LogConfig, millis};
 use crate::producer_state::{AppendOrigin, ProducerError};
@@ -184,7 +185,7 @@ impl ReadyBatch {
         put_at(&mut self.head, 21, &self.header.attributes.to_be_bytes());
         put_at(&mut self.head, 35, &max_timestamp.to_be_bytes());
         let (head, rest) = self.parts();
-        let crc = crc32c::crc32c_append(crc32c::crc32c(head.get(21..).unwrap_or_default()), rest);
+        let crc = crc32c_of_two(head.get(21..).unwrap_or_default(), rest);
         self.header.crc = crc;
         put_at(&mut self.head, 17, &crc.to_be_bytes());
     }

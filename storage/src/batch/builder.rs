@@ -179,7 +179,7 @@ impl BatchBuilder {
         put_at(&mut out, 51, &self.producer.epoch.to_be_bytes());
         put_at(&mut out, 53, &self.producer.base_sequence.to_be_bytes());
         put_at(&mut out, 57, &self.count.to_be_bytes());
-        let crc = crc32c::crc32c(out.get(21..).unwrap_or_default());
+        let crc = crate::crc::crc32c(out.get(21..).unwrap_or_default());
         put_at(&mut out, 17, &crc.to_be_bytes());
         out.into()
     }

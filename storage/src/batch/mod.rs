@@ -272,7 +272,7 @@ impl Batch {
     /// Compares the checksum: CRC-32C for magic 2, CRC-32 of the message for 0 and 1.
     pub fn check_crc(&self) -> Result<(), BatchError> {
         let computed = match self.header.magic {
-            2 => crc32c::crc32c(self.bytes.get(21..).unwrap_or_default()),
+            2 => crate::crc::crc32c(self.bytes.get(21..).unwrap_or_default()),
             _ => crc32fast::hash(self.bytes.get(16..).unwrap_or_default()),
         };
         let stored = self.header.crc;
