@@ -30,6 +30,7 @@ use crate::net::connection::Shared;
 use crate::net::connection_quota::{ConnectionLimits, ConnectionQuota};
 use crate::net::frame::RequestMemory;
 use crate::net::listener;
+use crate::replica::cleaner::CleanerTasks;
 use crate::zk::registration::{self, Registrar, document};
 use crate::zk::{Ensemble, How, RealEnsemble, Zk, ZkEvent};
 use crate::{identity, open_files, replica};
@@ -106,6 +107,7 @@ pub struct Server {
     failed: watch::Receiver<Option<String>>,
     listeners: JoinSet<()>,
     background: JoinSet<()>,
+    cleaner: Option<CleanerTasks>,
 }
 
 impl Server {
@@ -186,8 +188,9 @@ impl Server {
         background.spawn(follow_topic_configs(broker.clone()));
         background.spawn(replica::failed_dirs::stop_serving(broker.replicas.clone(), dirs_failed.clone()));
         background.spawn(replica::failed_dirs::announce(zk, broker.id, dirs_failed));
+        let cleaner = replica::cleaner::start(&broker);
         info!("broker {} serves", broker.id);
-        Ok(Server { broker, stopping, failed, listeners, background })
+        Ok(Server { broker, stopping, failed, listeners, background, cleaner })
     }
 
     /// The running broker.
@@ -216,6 +219,9 @@ impl Server {
         }
         self.listeners.shutdown().await;
         self.background.shutdown().await;
+        if let Some(cleaner) = self.cleaner.take() {
+            cleaner.stop().await;
+        }
         let broker = self.broker.clone();
         let closed = tokio::task::spawn_blocking(move || {
             broker.replicas.rest_all_moves();
@@ -258,11 +264,11 @@ pub(crate) fn run(arguments: ServerArguments) -> Result<(), String> {
 
 /// The runtime that everything of a process runs on. Requests are worked on by the threads that read them, so that
 /// `num.network.threads` and `num.io.threads` together bound their number, which never exceeds that of the cores;
-/// `background.threads` bounds those for blocking file work, beyond the few that are always there.
+/// `background.threads` bounds those for blocking file work, beyond the few that are always there and those that clean.
 pub(crate) fn runtime(config: Option<&BrokerConfig>) -> Result<Runtime, String> {
     let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
     let configured = config.map(|config| config.network.network_threads + config.network.io_threads);
-    let background = config.map_or(0, |config| config.network.background_threads);
+    let background = config.map_or(0, |config| config.network.background_threads + config.cleaner.threads);
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_name("klamm")

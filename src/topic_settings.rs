@@ -40,13 +40,6 @@ pub fn check_built(settings: &BTreeMap<String, String>) -> Result<(), String> {
     }
 }
 
-/// Warns of settings that are taken although what they are for is not built yet: nothing is lost by them.
-pub fn warn_of_unbuilt(topic: &str, settings: &BTreeMap<String, String>) {
-    if settings.get("cleanup.policy").is_some_and(|policy| policy.contains("compact")) {
-        warn!(topic, "the log cleaner is not built yet: this compacted topic keeps every record");
-    }
-}
-
 impl From<TopicConfig> for TopicSettings {
     fn from(config: TopicConfig) -> TopicSettings {
         let log = LogConfig {
@@ -62,6 +55,9 @@ impl From<TopicConfig> for TopicSettings {
             file_delete_delay: config.file_delete_delay,
             delete: config.delete,
             compact: config.compact,
+            min_cleanable_dirty_ratio: config.min_cleanable_dirty_ratio,
+            delete_retention: config.delete_retention,
+            min_compaction_lag: Some(config.min_compaction_lag).filter(|lag| !lag.is_zero()),
             max_compaction_lag: bounded(config.max_compaction_lag),
             max_message_bytes: config.max_message_bytes as usize,
             timestamp_type: match config.timestamp_type {

@@ -84,7 +84,6 @@ async fn create(broker: &Broker, topic: &CreatableTopic, validate_only: bool) ->
         let replicas = placement.first().map_or(0, Vec::len);
         let (partitions, given) = (placement.len(), topic_configs::listed(&settings));
         info!("topic {name} created: {partitions} partitions, replication factor {replicas}, settings: {given}");
-        topic_settings::warn_of_unbuilt(name, &settings);
     }
     Ok(Made { placement, settings, topic_id: topic_id.unwrap_or(TopicId::ZERO) })
 }

@@ -77,7 +77,6 @@ async fn alter(broker: &Broker, resource: &AlterConfigsResource, validate_only: 
     if validate_only {
         return Ok(());
     }
-    topic_settings::warn_of_unbuilt(topic, &settings);
     broker.write_topic_settings(topic, &settings).await
 }
 

@@ -17,6 +17,7 @@ pub mod moves;
 pub mod throttle;
 
 pub mod background;
+pub mod cleaner;
 
 pub mod failed_dirs;
 

@@ -29,6 +29,18 @@ pub(crate) fn put_at(bytes: &mut [u8], position: usize, value: &[u8]) {
     }
 }
 
+/// The zig-zag varint at `position`, and the position behind it. 32-bit values have the same bytes as 64-bit ones.
+pub(crate) fn varlong_at(bytes: &[u8], position: usize) -> Option<(i64, usize)> {
+    let mut value = 0u64;
+    for (count, byte) in bytes.get(position..)?.iter().take(10).enumerate() {
+        value |= u64::from(byte & 0x7f) << (7 * count).min(63);
+        if byte & 0x80 == 0 {
+            return Some(((value >> 1) as i64 ^ -((value & 1) as i64), position + count + 1));
+        }
+    }
+    None
+}
+
 /// Appends a zig-zag varint; 32-bit values have the same bytes as 64-bit ones.
 pub(crate) fn put_varlong(out: &mut Vec<u8>, value: i64) {
     let mut rest = ((value << 1) ^ (value >> 63)) as u64;
@@ -48,5 +60,16 @@ mod tests {
         assert_eq!(i32_at(&[0, 0, 1, 2, 9], 1), Some(0x0001_0209));
         assert_eq!(i32_at(&[0, 0, 1, 2, 9], 2), None);
         assert_eq!(i64_at(&[], usize::MAX), None);
+        assert_eq!(varlong_at(&[0x80, 0x80], 0), None);
+        assert_eq!(varlong_at(&[0; 3], 3), None);
+    }
+
+    #[test]
+    fn varints_go_both_ways() {
+        for value in [0, 1, -1, 63, 64, -65, 300, i64::from(i32::MAX), i64::MIN, i64::MAX] {
+            let mut bytes = vec![9];
+            put_varlong(&mut bytes, value);
+            assert_eq!(varlong_at(&bytes, 1), Some((value, bytes.len())));
+        }
     }
 }

@@ -11,6 +11,7 @@
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
@@ -40,6 +41,8 @@ pub(crate) struct EntryFile<E> {
     disk: Arc<dyn Disk>,
     dir: SharedDir,
     name: String,
+    /// The name now belongs to another file: this one is not opened again.
+    is_retired: AtomicBool,
     inner: Mutex<Inner<E>>,
 }
 
@@ -64,7 +67,7 @@ impl<E> Inner<E> {
 impl<E: Entry> EntryFile<E> {
     /// Names the file; touches nothing.
     pub(crate) fn new(disk: Arc<dyn Disk>, dir: SharedDir, name: String) -> EntryFile<E> {
-        EntryFile { disk, dir, name, inner: Mutex::new(Inner::closed(false)) }
+        EntryFile { disk, dir, name, is_retired: AtomicBool::new(false), inner: Mutex::new(Inner::closed(false)) }
     }
 
     pub(crate) fn path(&self) -> PathBuf {
@@ -195,6 +198,18 @@ impl<E: Entry> EntryFile<E> {
         Ok(())
     }
 
+    /// Closes the file for good: to whoever still asks, there are no entries.
+    pub(crate) fn retire(&self) {
+        let mut inner = self.lock();
+        self.is_retired.store(true, Ordering::Release);
+        *inner = Inner::closed(false);
+    }
+
+    /// Bytes of its entries.
+    pub(crate) fn bytes(&self) -> Result<u64, StorageError> {
+        Ok((self.count()? * E::SIZE) as u64)
+    }
+
     /// Length of the file is a whole number of entries.
     pub(crate) fn is_whole(&self) -> Result<bool, StorageError> {
         let len = self.disk.metadata(&self.path()).attempt("look at", &self.path())?.len;
@@ -220,7 +235,7 @@ impl<E: Entry> EntryFile<E> {
     /// its index anew.
     fn looked_at(&self) -> Result<MutexGuard<'_, Inner<E>>, StorageError> {
         let mut inner = self.lock();
-        if inner.file.is_none() {
+        if inner.file.is_none() && !self.is_retired.load(Ordering::Acquire) {
             let path = self.path();
             match self.disk.open(&path) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}

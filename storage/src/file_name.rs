@@ -32,6 +32,9 @@ impl FileKind {
     pub const ALL: [FileKind; 5] =
         [FileKind::Log, FileKind::OffsetIndex, FileKind::TimeIndex, FileKind::TxnIndex, FileKind::Snapshot];
 
+    /// Those of a segment.
+    pub const SEGMENT: [FileKind; 4] = [FileKind::Log, FileKind::OffsetIndex, FileKind::TimeIndex, FileKind::TxnIndex];
+
     /// With its dot.
     pub fn suffix(self) -> &'static str {
         match self {

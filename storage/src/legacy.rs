@@ -1,5 +1,5 @@
-//! Messages of formats 0 and 1, as producers before 0.11 send them and old segments hold them. Reading, and the
-//! checks that append needs; nothing is written in these formats yet.
+//! Messages of formats 0 and 1, as producers before 0.11 send them and old segments hold them: reading, and writing them
+//! again in the format they had.
 //!
 //! ```text
 //! offset 8 | size of what follows 4 | CRC-32 of what follows 4 | magic 1 | attributes 1 | timestamp 8 (magic 1 only) |
@@ -12,9 +12,12 @@
 
 use bytes::Bytes;
 
-use crate::batch::{Batch, BatchError, LOG_OVERHEAD, NO_SEQUENCE, Record, TimestampType, bad_compression};
-use crate::be::i32_at;
-use crate::compression::{Codec, Lz4Checksum, decompress_all};
+use crate::batch::{
+    Batch, BatchError, BatchHeader, LOG_APPEND_TIME, LOG_OVERHEAD, NO_SEQUENCE, NO_TIMESTAMP, Record, TimestampType,
+    bad_compression,
+};
+use crate::be::{i32_at, put_at};
+use crate::compression::{Codec, Lz4Checksum, compress, decompress_all};
 
 /// The messages that a plain message or a compressed wrapper holds, with absolute offsets. `limit` bounds unpacking.
 pub(crate) fn records(batch: &Batch, limit: usize) -> Result<Vec<Record>, BatchError> {
@@ -34,6 +37,55 @@ pub(crate) fn records(batch: &Batch, limit: usize) -> Result<Vec<Record>, BatchE
         inner.iter_mut().for_each(|record| record.timestamp = batch.header.max_timestamp);
     }
     Ok(inner)
+}
+
+/// Writes a message as an old client would. `attributes`: codec of the value and timestamp type, as in a header.
+pub(crate) fn put_message(
+    out: &mut Vec<u8>,
+    magic: u8,
+    offset: i64,
+    timestamp: i64,
+    attributes: u8,
+    key: Option<&[u8]>,
+    value: Option<&[u8]>,
+) {
+    let start = out.len();
+    out.extend_from_slice(&offset.to_be_bytes());
+    out.extend_from_slice(&[0; 8]);
+    out.extend_from_slice(&[magic, attributes]);
+    if magic == 1 {
+        out.extend_from_slice(&timestamp.to_be_bytes());
+    }
+    for field in [key, value] {
+        out.extend_from_slice(&field.map_or(-1, |bytes| bytes.len() as i32).to_be_bytes());
+        out.extend_from_slice(field.unwrap_or_default());
+    }
+    let body = out.get(start + LOG_OVERHEAD + 4..).unwrap_or_default();
+    let (size, crc) = (body.len() as i32 + 4, crc32fast::hash(body));
+    put_at(out, start + 8, &size.to_be_bytes());
+    put_at(out, start + LOG_OVERHEAD, &crc.to_be_bytes());
+}
+
+/// Writes some of the records of a compressed wrapper as a wrapper of the same format, codec and timestamp type. Its
+/// offset is that of the last record, its timestamp the largest one.
+pub(crate) fn put_wrapper(out: &mut Vec<u8>, former: &BatchHeader, records: &[Record]) -> Result<(), BatchError> {
+    let (codec, magic) = (former.codec()?, former.magic);
+    let first = records.first().map_or(0, |record| record.offset);
+    let is_append_time = former.timestamp_type() == TimestampType::LogAppendTime;
+    let stamp = if is_append_time { LOG_APPEND_TIME } else { 0 };
+    let mut inner = Vec::new();
+    for record in records {
+        let offset = if magic == 1 { record.offset - first } else { record.offset };
+        let (key, value) = (record.key.as_deref(), record.value.as_deref());
+        put_message(&mut inner, magic, offset, record.timestamp, stamp as u8, key, value);
+    }
+    let lz4 = if magic == 0 { Lz4Checksum::Magic0 } else { Lz4Checksum::Standard };
+    let packed = compress(codec.into(), &inner, lz4).map_err(bad_compression(codec))?;
+    let newest = records.iter().map(|record| record.timestamp).max().unwrap_or(NO_TIMESTAMP);
+    let timestamp = if is_append_time { former.max_timestamp } else { newest };
+    let last = records.last().map_or(former.base_offset, |record| record.offset);
+    put_message(out, magic, last, timestamp, stamp as u8 | codec.id(), None, Some(&packed));
+    Ok(())
 }
 
 fn inner_records(outer: &Batch, mut unpacked: Bytes) -> Result<Vec<Record>, BatchError> {
@@ -95,7 +147,6 @@ fn bad(index: usize, what: &str) -> BatchError {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::compression::compress;
 
     /// A message of format 0 or 1, as an old client would write it.
     pub(crate) fn put_message(
@@ -106,18 +157,8 @@ pub(crate) mod tests {
         key: Option<&[u8]>,
         value: &[u8],
     ) -> Vec<u8> {
-        let mut body = vec![magic, attributes];
-        if magic == 1 {
-            body.extend_from_slice(&timestamp.to_be_bytes());
-        }
-        body.extend_from_slice(&key.map_or(-1, |key| key.len() as i32).to_be_bytes());
-        body.extend_from_slice(key.unwrap_or_default());
-        body.extend_from_slice(&(value.len() as i32).to_be_bytes());
-        body.extend_from_slice(value);
-        let mut out = offset.to_be_bytes().to_vec();
-        out.extend_from_slice(&(body.len() as i32 + 4).to_be_bytes());
-        out.extend_from_slice(&crc32fast::hash(&body).to_be_bytes());
-        out.extend_from_slice(&body);
+        let mut out = Vec::new();
+        super::put_message(&mut out, magic, offset, timestamp, attributes, key, Some(value));
         out
     }
 
@@ -149,6 +190,26 @@ pub(crate) mod tests {
                 batch.check_crc().unwrap();
                 let offsets: Vec<_> = batch.records(10_000).unwrap().iter().map(|record| record.offset).collect();
                 assert_eq!(offsets, [40, 41, 42], "{codec:?} magic {magic}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_wrapper_is_written_again_with_fewer_records() {
+        for codec in [Codec::Gzip, Codec::Snappy, Codec::Lz4] {
+            for magic in [0, 1] {
+                let message =
+                    |n: i64| put_message(magic, if magic == 0 { 40 + n } else { n }, 10 + n, 0, Some(b"k"), b"v");
+                let batch =
+                    Batch::parse(&wrapper(magic, 43, codec, &(0..4).flat_map(message).collect::<Vec<_>>())).unwrap();
+                let kept = &batch.records(10_000).unwrap()[1..3];
+                let mut out = Vec::new();
+                put_wrapper(&mut out, &batch.header, kept).unwrap();
+                let again = Batch::parse(&out.into()).unwrap();
+                again.check_crc().unwrap();
+                assert_eq!(again.records(10_000).unwrap(), kept, "{codec:?} magic {magic}");
+                assert_eq!(again.header.base_offset, 42);
+                assert_eq!(again.header.max_timestamp, if magic == 1 { 12 } else { -1 });
             }
         }
     }

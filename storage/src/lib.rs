@@ -21,6 +21,7 @@ mod segment;
 mod time_index;
 pub mod txn_index;
 
+pub mod cleaner;
 pub mod log;
 pub mod log_config;
 pub mod log_manager;

@@ -32,6 +32,12 @@ pub struct LogConfig {
     pub delete: bool,
     /// `cleanup.policy` has `compact`.
     pub compact: bool,
+    /// `min.cleanable.dirty.ratio`.
+    pub min_cleanable_dirty_ratio: f64,
+    /// `delete.retention.ms`: how long tombstones and markers stay readable.
+    pub delete_retention: Duration,
+    /// `min.compaction.lag.ms`; `None` no bound.
+    pub min_compaction_lag: Option<Duration>,
     /// `max.compaction.lag.ms`; rolls segments of compacted topics in time. `None` no bound.
     pub max_compaction_lag: Option<Duration>,
     /// `max.message.bytes`: of a batch, after compression.
@@ -82,6 +88,9 @@ impl Default for LogConfig {
             file_delete_delay: Duration::from_secs(60),
             delete: true,
             compact: false,
+            min_cleanable_dirty_ratio: 0.5,
+            delete_retention: Duration::from_secs(24 * 3600),
+            min_compaction_lag: None,
             max_compaction_lag: None,
             max_message_bytes: 1_048_588,
             timestamp_type: TimestampType::CreateTime,

@@ -27,6 +27,7 @@ use std::time::Duration;
 use world::{Clock, DirLock, Disk, Space};
 use zk_paths::ids::{TopicId, TopicPartition};
 
+use crate::checkpoint::OffsetTable;
 use crate::error::{Attempt, StorageError};
 use crate::file_name::delete_dir_name;
 use crate::health::{DirHealth, FailureListener};
@@ -120,6 +121,8 @@ pub struct LogManager {
     producer_id_expiration: Duration,
     dirs: Vec<LogDir>,
     logs: RwLock<Logs>,
+    /// What each directory's `cleaner-offset-checkpoint` holds. Locked while one is written: cleaners do that at any time.
+    cleaned: Mutex<HashMap<PathBuf, OffsetTable>>,
     /// Held by whoever makes, moves or deletes a log. Comes before `logs`.
     changes: Mutex<Changes>,
 }
@@ -298,6 +301,7 @@ impl LogManager {
         if dir.health.failure().is_some() {
             return Ok(());
         }
+        log.end_cleaning();
         let to = log.parent_dir().join(delete_dir_name(log.partition(), rand::random()));
         log.rename_dir(to.clone())?;
         let due_ms = self.clock.now_ms().saturating_add(millis(log.config().file_delete_delay));
@@ -327,9 +331,13 @@ impl LogManager {
         removed + self.each_log("remove files of", |log| log.remove_doomed(now_ms))
     }
 
-    /// Applies retention to every log. Answers how many segments went.
+    /// Applies retention to every log that is not compacted; the cleaner does it to the others. Answers how many segments
+    /// went.
     pub fn run_retention(&self, now_ms: i64) -> usize {
-        self.each_log("apply retention to", |log| log.apply_retention(now_ms))
+        self.each_log("apply retention to", |log| match log.config().compact {
+            true => Ok(0),
+            false => log.apply_retention(now_ms),
+        })
     }
 
     /// Syncs rolled segments, and logs whose `flush.ms` has passed.

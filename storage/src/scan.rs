@@ -33,13 +33,20 @@ pub struct Scanner {
     file: Arc<dyn DiskFile>,
     position: u64,
     end: u64,
+    /// Bytes that are read at a time.
+    chunk_size: u64,
     chunk: Bytes,
 }
 
 impl Scanner {
     /// Walks over [position, end) of the file.
     pub fn new(file: Arc<dyn DiskFile>, position: u64, end: u64) -> Scanner {
-        Scanner { file, position, end, chunk: Bytes::new() }
+        Scanner { file, position, end, chunk_size: CHUNK, chunk: Bytes::new() }
+    }
+
+    /// Reads so many bytes at a time.
+    pub(crate) fn with_chunk(self, bytes: usize) -> Scanner {
+        Scanner { chunk_size: (bytes as u64).max(HEADER_SIZE as u64), ..self }
     }
 
     /// Where the next batch begins, or the bad one.
@@ -54,7 +61,7 @@ impl Scanner {
             return Ok(None);
         }
         if self.chunk.len() < HEADER_SIZE {
-            self.fill(CHUNK.min(left))?;
+            self.fill(self.chunk_size.min(left))?;
         }
         let bad = |error| ScanError::Batch { position, error };
         let size = BatchHeader::parse(&self.chunk).map_err(bad)?.size;
@@ -62,7 +69,7 @@ impl Scanner {
             return Err(bad(BatchError::Truncated { need: size, have: left as usize }));
         }
         if size > self.chunk.len() {
-            self.fill((size as u64).max(CHUNK).min(left))?;
+            self.fill((size as u64).max(self.chunk_size).min(left))?;
         }
         let batch = Batch::parse(&self.chunk).map_err(bad)?;
         self.chunk = self.chunk.slice(size..);
@@ -71,10 +78,13 @@ impl Scanner {
     }
 
     fn fill(&mut self, len: u64) -> io::Result<()> {
-        let mut bytes = vec![0; len as usize];
+        // The last chunk's memory is used again unless somebody still has a batch of it.
+        let mut bytes = std::mem::take(&mut self.chunk).try_into_mut().unwrap_or_default();
+        bytes.clear();
+        bytes.resize(len as usize, 0);
         let read = self.file.read_at(&mut bytes, self.position)?;
         bytes.truncate(read);
-        self.chunk = bytes.into();
+        self.chunk = bytes.freeze();
         Ok(())
     }
 }

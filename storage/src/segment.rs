@@ -127,9 +127,10 @@ impl Segment {
         if let Some(file) = &*self.file.load() {
             return Ok(Arc::clone(file));
         }
-        let file = self.open_file().attempt_at("open", || self.path(FileKind::Log))?;
-        self.file.store(Some(Arc::new(file.clone())));
-        Ok(file)
+        let opened = Arc::new(self.open_file().attempt_at("open", || self.path(FileKind::Log))?);
+        // Who was first is right: by now the name may belong to what a cleaning put in this one's place.
+        let first = self.file.compare_and_swap(&None::<Arc<Arc<dyn DiskFile>>>, Some(opened.clone()));
+        Ok(Arc::clone(first.as_deref().unwrap_or(&opened)))
     }
 
     /// Opens the file under the name that it has right now: the segment may be on its way out, its directory too.
@@ -226,7 +227,7 @@ impl Segment {
         header.map(Some).map_err(|error| self.damaged(position, &error))
     }
 
-    fn damaged(&self, position: u64, error: &dyn std::fmt::Display) -> StorageError {
+    pub(crate) fn damaged(&self, position: u64, error: &dyn std::fmt::Display) -> StorageError {
         StorageError::Damaged { path: self.path(FileKind::Log), what: format!("at position {position}: {error}") }
     }
 
@@ -336,17 +337,21 @@ impl Segment {
     /// How long this segment has taken records: the incoming max timestamp minus that of its first batch, or by the
     /// clock when its records have no timestamps.
     pub(crate) fn waited_ms(&self, now_ms: i64, incoming_max_timestamp: i64) -> Result<i64, StorageError> {
-        let known = self.state().first_timestamp;
-        let first = match known {
-            Some(first) => Some(first),
-            None => self.header_at(0)?.map(|header| header.max_timestamp),
-        };
-        let mut state = self.state();
-        state.first_timestamp = first;
-        Ok(match first.filter(|first| *first >= 0) {
+        let first = self.first_timestamp()?.filter(|first| *first >= 0);
+        Ok(match first {
             Some(first) => incoming_max_timestamp.saturating_sub(first),
-            None => now_ms.saturating_sub(state.created_ms),
+            None => now_ms.saturating_sub(self.state().created_ms),
         })
+    }
+
+    /// Max timestamp of the first batch; `None` while there is none.
+    pub(crate) fn first_timestamp(&self) -> Result<Option<i64>, StorageError> {
+        if let Some(first) = self.state().first_timestamp {
+            return Ok(Some(first));
+        }
+        let first = self.header_at(0)?.map(|header| header.max_timestamp);
+        self.state().first_timestamp = first;
+        Ok(first)
     }
 
     pub(crate) fn jitter_ms(&self) -> i64 {
@@ -367,6 +372,15 @@ impl Segment {
     pub(crate) fn close_indexes(&self) -> Result<(), StorageError> {
         self.offset_index.files().close()?;
         self.time_index.files().close()
+    }
+
+    /// The names of its files are about to belong to others. Who still has this segment goes on with the open file, and
+    /// without indexes.
+    pub(crate) fn retire(&self) -> Result<(), StorageError> {
+        self.file()?;
+        self.offset_index.files().retire();
+        self.time_index.files().retire();
+        Ok(())
     }
 
     /// Makes the records survive a crash. Enough for those that recovery will scan: it builds the indexes again.
@@ -466,11 +480,11 @@ impl Segment {
         aborted.iter().try_for_each(|txn| self.txn_index.append(*txn))
     }
 
-    /// Renames all files with `.deleted` behind their names. Answers their new paths.
-    pub(crate) fn mark_deleted(&self) -> Result<Vec<PathBuf>, StorageError> {
+    /// Renames files with `.deleted` behind their names. Answers their new paths.
+    pub(crate) fn mark_deleted(&self, kinds: &[FileKind]) -> Result<Vec<PathBuf>, StorageError> {
         let mut marked = Vec::new();
-        for kind in FileKind::ALL {
-            let path = self.path(kind);
+        for kind in kinds {
+            let path = self.path(*kind);
             let mut to = path.clone().into_os_string();
             to.push(".deleted");
             let to = PathBuf::from(to);

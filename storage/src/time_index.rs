@@ -28,8 +28,8 @@ pub(crate) struct TimeIndex {
 /// One entry, as stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TimeEntry {
-    timestamp: i64,
-    relative_offset: i32,
+    pub(crate) timestamp: i64,
+    pub(crate) relative_offset: i32,
 }
 
 impl Entry for TimeEntry {

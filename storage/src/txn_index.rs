@@ -35,7 +35,7 @@ pub struct AbortedTxn {
 }
 
 impl AbortedTxn {
-    fn encode(&self) -> [u8; ENTRY_SIZE] {
+    pub(crate) fn encode(&self) -> [u8; ENTRY_SIZE] {
         let mut out = [0; ENTRY_SIZE];
         let fields = [self.producer_id, self.first_offset, self.last_offset, self.last_stable_offset];
         for (place, field) in out.iter_mut().skip(2).zip(fields.iter().flat_map(|field| field.to_be_bytes())) {
@@ -115,6 +115,11 @@ impl TxnIndex {
         Ok(false)
     }
 
+    /// All of its transactions.
+    pub(crate) fn all(&self) -> Result<Vec<AbortedTxn>, StorageError> {
+        Ok(self.loaded()?.clone().unwrap_or_default())
+    }
+
     /// Drops the transactions that end at or behind `offset`.
     pub(crate) fn truncate_to(&self, offset: i64) -> Result<(), StorageError> {
         let mut loaded = self.loaded()?;
@@ -152,6 +157,7 @@ impl TxnIndex {
         }
         let path = self.path();
         match self.disk.open(&path) {
+            // The segment was deleted or cleaned since somebody found it; what took its place is synced already.
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             opened => opened.and_then(|file| file.sync_data()).attempt("sync", &path),
         }

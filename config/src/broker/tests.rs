@@ -146,7 +146,6 @@ fn what_is_not_built_is_refused_and_harmless_settings_are_not() {
         ("client.quota.callback.class", "a.B"),
         ("replica.selector.class", "org.apache.kafka.common.replica.RackAwareReplicaSelector"),
         ("config.providers", "file"),
-        ("log.cleaner.threads", "2"),
         ("listener.name.plaintext.max.connection.creation.rate", "5"),
         ("listener.name.plaintext.principal.builder.class", "com.example.Builder"),
     ] {
@@ -159,7 +158,7 @@ fn what_is_not_built_is_refused_and_harmless_settings_are_not() {
         ("sasl.enabled.mechanisms", "PLAIN"),
         ("authorizer.class.name", ""),
         ("zookeeper.set.acl", "false"),
-        ("log.cleaner.enable", "true"),
+        ("log.cleaner.threads", "2"),
         ("group.coordinator.threads", "4"),
     ];
     assert_eq!(refused(&harmless), Vec::<String>::new());

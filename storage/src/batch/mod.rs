@@ -16,6 +16,7 @@
 
 mod builder;
 mod control;
+mod raw;
 mod record;
 
 use bytes::Bytes;
@@ -26,6 +27,7 @@ use crate::legacy;
 
 pub use builder::{BatchBuilder, ProducerFields};
 pub use control::{ControlType, EndTransactionMarker};
+pub(crate) use raw::RawRecords;
 pub(crate) use record::put_record;
 pub use record::{Header, Record, RecordShape};
 
@@ -38,11 +40,11 @@ pub const HEADER_SIZE: usize = 61;
 /// No legacy message is smaller (offset, size, CRC, magic, attributes, two lengths).
 const LEGACY_MIN_SIZE: usize = LOG_OVERHEAD + 14;
 
-const COMPRESSION_MASK: i16 = 0x07;
-const LOG_APPEND_TIME: i16 = 0x08;
+pub(crate) const COMPRESSION_MASK: i16 = 0x07;
+pub(crate) const LOG_APPEND_TIME: i16 = 0x08;
 const TRANSACTIONAL: i16 = 0x10;
 const CONTROL: i16 = 0x20;
-const DELETE_HORIZON: i16 = 0x40;
+pub(crate) const DELETE_HORIZON: i16 = 0x40;
 
 /// "No timestamp" in batches and records.
 pub const NO_TIMESTAMP: i64 = -1;

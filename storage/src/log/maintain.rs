@@ -233,7 +233,7 @@ impl Log {
         let due_ms = now_ms.saturating_add(millis(self.config.load().file_delete_delay));
         self.has_new_entries.store(true, Ordering::Release);
         for segment in gone {
-            let marked = segment.mark_deleted()?;
+            let marked = segment.mark_deleted(&FileKind::ALL)?;
             segment.close_indexes()?;
             state.snapshots.retain(|offset| *offset != segment.base_offset);
             self.doomed().extend(marked.into_iter().map(|path| (due_ms, path)));
@@ -264,7 +264,7 @@ impl Log {
         Ok(due.len())
     }
 
-    fn doomed(&self) -> std::sync::MutexGuard<'_, Vec<(i64, PathBuf)>> {
+    pub(super) fn doomed(&self) -> std::sync::MutexGuard<'_, Vec<(i64, PathBuf)>> {
         self.doomed.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
@@ -334,6 +334,7 @@ impl Log {
         self.high_watermark.fetch_min(offset, Ordering::AcqRel);
         self.epochs_mut().truncate_from_end(Offset(offset));
         self.epochs_mut().flush()?;
+        self.truncate_cleaner_checkpoint()?;
         self.rebuild_state(state, offset)
     }
 
@@ -367,6 +368,7 @@ impl Log {
         self.epochs_mut().clear();
         self.epochs_mut().flush()?;
         self.remove_snapshots(state, |_| true)?;
+        self.truncate_cleaner_checkpoint()?;
         self.rebuild_state(state, offset)
     }
 

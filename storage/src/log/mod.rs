@@ -11,6 +11,7 @@
 //! file, and only loading it again makes them agree.
 
 mod append;
+mod clean;
 mod maintain;
 mod read;
 
@@ -32,6 +33,9 @@ use crate::producer_state::ProducerState;
 use crate::recovery::{self, Loaded};
 use crate::segment::Segment;
 use crate::tail::Tail;
+
+use clean::Cleaning;
+pub(crate) use clean::CleaningTurn;
 
 pub use append::LogAppendInfo;
 pub use maintain::LogStartError;
@@ -95,6 +99,7 @@ pub struct Log {
     has_new_entries: AtomicBool,
     /// Something happened since the log was opened or closed, so that closing has something to do.
     is_dirty: AtomicBool,
+    cleaning: Cleaning,
     /// Files that were renamed to `.deleted`, with the time from which they may go.
     doomed: Mutex<Vec<(i64, PathBuf)>>,
 }
@@ -169,6 +174,7 @@ impl Log {
             dir_is_durable: AtomicBool::new(loaded.was_clean),
             has_new_entries: AtomicBool::new(true),
             is_dirty: AtomicBool::new(!loaded.was_clean),
+            cleaning: Cleaning::default(),
             doomed: Mutex::new(loaded.doomed),
         }
     }
@@ -198,9 +204,14 @@ impl Log {
         self.config.load_full()
     }
 
-    /// Swaps its settings; appends in progress finish with the old ones.
+    /// Swaps its settings; appends in progress finish with the old ones. A log that is no longer compacted is no longer
+    /// cleaned.
     pub fn update_config(&self, config: LogConfig) {
-        self.config.store(Arc::new(config));
+        let is_compact = config.compact;
+        let former = self.config.swap(Arc::new(config));
+        if former.compact && !is_compact {
+            self.abort_cleaning();
+        }
     }
 
     /// The topic's id, if the directory says.
@@ -230,6 +241,11 @@ impl Log {
     /// First offset of the oldest segment; the log start offset may be above it.
     pub fn first_segment_offset(&self) -> Offset {
         Offset(self.segments.load().first().map_or(0, |segment| segment.base_offset))
+    }
+
+    /// First offset behind the oldest segment; `None` while that is the only one.
+    pub fn first_segment_end(&self) -> Option<Offset> {
+        self.segments.load().get(1).map(|second| Offset(second.base_offset))
     }
 
     /// The offset that the next record will get.
@@ -333,6 +349,11 @@ impl Log {
     /// Producers that the log remembers.
     pub fn producer_count(&self) -> usize {
         self.state().producers.producers().len()
+    }
+
+    /// Passes an outcome on; a failed operation takes the log directory offline.
+    pub(crate) fn watch<T>(&self, outcome: Result<T, StorageError>) -> Result<T, StorageError> {
+        self.context.health.watch(outcome)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -121,10 +121,13 @@ impl Log {
     pub fn aborted_transactions(&self, from: Offset, slice: &FetchSlice) -> Result<Vec<AbortedTxn>, StorageError> {
         let segments = self.segments.load();
         let base = slice.segment_base_offset.0;
-        let number = segments.partition_point(|segment| segment.base_offset < base);
+        let number = segments.partition_point(|segment| segment.base_offset <= base).saturating_sub(1);
         let Some(segment) = segments.get(number) else { return Ok(Vec::new()) };
-        let indexed = segment.offset_index.upper_bound(slice.position + slice.len as u64)?;
-        let next_base = segments.get(number + 1).map(|next| next.base_offset);
+        // A segment that was cleaned meanwhile tells nothing of positions in the old file; more transactions than the
+        // slice touches do no harm.
+        let is_same = Arc::ptr_eq(&segment.file()?, &slice.file);
+        let indexed = if is_same { segment.offset_index.upper_bound(slice.position + slice.len as u64)? } else { None };
+        let next_base = segments.get(number + 1).filter(|_| is_same).map(|next| next.base_offset);
         let upper_bound = indexed.map(|entry| entry.offset).or(next_base).unwrap_or(self.log_end_offset().0);
         let mut found = Vec::new();
         for segment in segments.iter().skip(number) {

@@ -1,9 +1,12 @@
 //! What is written down about the logs of a directory, and the clean stop that ends with it.
 
-use std::sync::Arc;
+use std::path::Path;
+use std::sync::{Arc, PoisonError};
 
 use super::{LogDir, LogManager, joined};
-use crate::checkpoint::{HIGH_WATERMARK_FILE, LOG_START_OFFSET_FILE, OffsetTable, RECOVERY_POINT_FILE, write_offsets};
+use crate::checkpoint::{
+    CLEANER_OFFSET_FILE, HIGH_WATERMARK_FILE, LOG_START_OFFSET_FILE, OffsetTable, RECOVERY_POINT_FILE, write_offsets,
+};
 use crate::clean_shutdown;
 use crate::error::{Attempt, StorageError};
 use crate::log::Log;
@@ -14,7 +17,11 @@ const CLOSING_THREADS: usize = 8;
 impl LogManager {
     /// Writes `recovery-point-offset-checkpoint` of every working directory.
     pub fn checkpoint_recovery_points(&self) -> Result<(), StorageError> {
-        self.working_dirs().try_for_each(|dir| self.checkpoint_points(dir))
+        self.working_dirs().try_for_each(|dir| {
+            self.checkpoint_points(dir)?;
+            // A truncation may have moved it.
+            self.checkpoint_cleaned_dir(dir)
+        })
     }
 
     /// Writes `log-start-offset-checkpoint` of every working directory.
@@ -24,7 +31,8 @@ impl LogManager {
 
     pub(super) fn checkpoint_dir(&self, dir: &LogDir) -> Result<(), StorageError> {
         self.checkpoint_points(dir)?;
-        self.checkpoint_starts(dir)
+        self.checkpoint_starts(dir)?;
+        self.checkpoint_cleaned_dir(dir)
     }
 
     fn checkpoint_points(&self, dir: &LogDir) -> Result<(), StorageError> {
@@ -50,6 +58,25 @@ impl LogManager {
         let logs = self.logs_in(dir);
         let marks = logs.iter().map(|log| (log.partition().clone(), log.high_watermark())).collect();
         self.write_checkpoint(dir, HIGH_WATERMARK_FILE, marks)
+    }
+
+    /// Writes `cleaner-offset-checkpoint` of a log directory.
+    pub(crate) fn checkpoint_cleaned(&self, path: &Path) -> Result<(), StorageError> {
+        self.working_dirs().filter(|dir| dir.health.path() == path).try_for_each(|dir| self.checkpoint_cleaned_dir(dir))
+    }
+
+    /// Nothing when the file says the same already.
+    fn checkpoint_cleaned_dir(&self, dir: &LogDir) -> Result<(), StorageError> {
+        let mut written = self.cleaned.lock().unwrap_or_else(PoisonError::into_inner);
+        let logs = self.logs_in(dir);
+        let cleaned = logs.iter().filter_map(|log| Some((log.partition().clone(), log.cleaner_checkpoint()?)));
+        let (path, cleaned) = (dir.health.path(), cleaned.collect::<OffsetTable>());
+        if written.get(path).map_or(cleaned.is_empty(), |written| *written == cleaned) {
+            return Ok(());
+        }
+        self.write_checkpoint(dir, CLEANER_OFFSET_FILE, cleaned.clone())?;
+        written.insert(path.to_owned(), cleaned);
+        Ok(())
     }
 
     fn write_checkpoint(&self, dir: &LogDir, name: &str, table: OffsetTable) -> Result<(), StorageError> {

@@ -13,7 +13,9 @@ use world::{Clock, Disk};
 use zk_paths::ids::{Offset, TopicPartition};
 
 use super::{LogDir, LogManager, LogManagerConfig, StartError, joined};
-use crate::checkpoint::{HIGH_WATERMARK_FILE, LOG_START_OFFSET_FILE, OffsetTable, RECOVERY_POINT_FILE, read_offsets};
+use crate::checkpoint::{
+    CLEANER_OFFSET_FILE, HIGH_WATERMARK_FILE, LOG_START_OFFSET_FILE, OffsetTable, RECOVERY_POINT_FILE, read_offsets,
+};
 use crate::clean_shutdown;
 use crate::error::{Attempt, StorageError};
 use crate::file_name::{DirState, parse_partition_dir};
@@ -48,6 +50,7 @@ impl LogManager {
             producer_id_expiration: config.producer_id_expiration,
             dirs,
             logs: RwLock::default(),
+            cleaned: Mutex::default(),
             changes: Mutex::default(),
         };
         let threads = config.recovery_threads_per_dir.max(1);
@@ -123,6 +126,9 @@ impl LogManager {
                 if let Some(high_watermark) = checkpoints.high_watermarks.get(&partition) {
                     log.set_high_watermark(*high_watermark);
                 }
+                if !is_future {
+                    log.set_cleaner_checkpoint(checkpoints.cleaned.get(&partition).copied());
+                }
                 dir.logs.fetch_add(1, Ordering::Relaxed);
                 Some(Loaded { log: Arc::new(log), is_future })
             }
@@ -179,7 +185,10 @@ impl LogManager {
                 None => return Err(StartError::ForeignDirectory { path: child }),
             }
         }
-        Ok(Ok(Work { partitions, checkpoints: Checkpoints::read(&*self.disk, path) }))
+        let checkpoints = Checkpoints::read(&*self.disk, path);
+        let mut cleaned = self.cleaned.lock().unwrap_or_else(PoisonError::into_inner);
+        cleaned.insert(path.to_owned(), checkpoints.cleaned.clone());
+        Ok(Ok(Work { partitions, checkpoints }))
     }
 }
 
@@ -208,6 +217,7 @@ struct Checkpoints {
     recovery_points: OffsetTable,
     log_starts: OffsetTable,
     high_watermarks: OffsetTable,
+    cleaned: OffsetTable,
 }
 
 impl Checkpoints {
@@ -223,6 +233,7 @@ impl Checkpoints {
             recovery_points: read(RECOVERY_POINT_FILE),
             log_starts: read(LOG_START_OFFSET_FILE),
             high_watermarks: read(HIGH_WATERMARK_FILE),
+            cleaned: read(CLEANER_OFFSET_FILE),
         }
     }
 

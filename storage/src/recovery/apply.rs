@@ -276,7 +276,7 @@ impl Loader<'_> {
         let due_ms = self.context.clock.now_ms().saturating_add(millis(self.config.file_delete_delay));
         for segment in gone {
             tracing::warn!(partition = %self.partition, base_offset = segment.base_offset, "removing the segment behind a break");
-            let marked = segment.mark_deleted()?;
+            let marked = segment.mark_deleted(&FileKind::ALL)?;
             parts.snapshots.retain(|offset| *offset != segment.base_offset);
             parts.doomed.extend(marked.into_iter().map(|path| (due_ms, path)));
         }

@@ -1,0 +1,153 @@
+//! The newest offset of each key in the part of a log that is being cleaned, in bounded memory.
+//!
+//! Keys are known by their MD5, as in Kafka's `SkimpyOffsetMap`: 16 bytes of hash and 8 of offset make a slot, and
+//! `log.cleaner.dedupe.buffer.size` bounds the slots. Open addressing, linear probing. Unlike Kafka's the table is no
+//! larger than the records to come can need, so that small logs stay in the processor's cache, and its memory is given
+//! back after each cleaning.
+
+use md5::{Digest, Md5};
+
+/// Words of a slot: two of hash, one of offset + 1; zero is empty.
+const SLOT_WORDS: usize = 3;
+/// Bytes of a slot.
+const SLOT_BYTES: u64 = 8 * SLOT_WORDS as u64;
+/// Kafka's arrays end here, and so do its maps.
+const MAX_MEMORY: u64 = i32::MAX as u64;
+
+/// How large a map may become.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct MapLimits {
+    /// Slots that the memory has room for.
+    pub(super) slots: usize,
+    /// Keys after which the map counts as full.
+    pub(super) keys: usize,
+}
+
+impl MapLimits {
+    /// `memory` is one thread's share of `log.cleaner.dedupe.buffer.size`, `load_factor` is `log.cleaner.io.buffer.load.factor`.
+    pub(super) fn new(memory: u64, load_factor: f64) -> MapLimits {
+        let slots = (memory.min(MAX_MEMORY) / SLOT_BYTES) as usize;
+        let keys = ((slots as f64 * load_factor) as usize).min(slots);
+        MapLimits { slots, keys }
+    }
+}
+
+/// The map.
+#[derive(Debug)]
+pub(super) struct OffsetMap {
+    words: Vec<u64>,
+    slots: usize,
+    entries: usize,
+    limits: MapLimits,
+    /// All offsets up to this one are in the map.
+    pub(super) latest_offset: i64,
+}
+
+impl OffsetMap {
+    /// An empty map for at most `most_keys` keys, and fewer if the limits say so.
+    pub(super) fn new(limits: MapLimits, most_keys: u64) -> OffsetMap {
+        let wanted = usize::try_from(most_keys.saturating_mul(2).saturating_add(1)).unwrap_or(usize::MAX);
+        let slots = wanted.min(limits.slots).max(1);
+        OffsetMap { words: vec![0; slots * SLOT_WORDS], slots, entries: 0, limits, latest_offset: -1 }
+    }
+
+    /// Notes the offset of a key; a later one replaces it. `false`: the map is full, nothing was noted.
+    pub(super) fn put(&mut self, key: &[u8], offset: i64) -> bool {
+        if self.entries >= self.limits.keys || self.entries >= self.slots {
+            return false;
+        }
+        let hash = hash(key);
+        let (slot, is_new) = self.probe(hash);
+        if let Some([first, second, next]) = self.slot_mut(slot) {
+            [*first, *second, *next] = [hash[0], hash[1], offset.wrapping_add(1) as u64];
+        }
+        self.entries += usize::from(is_new);
+        self.latest_offset = offset;
+        true
+    }
+
+    /// The newest offset of a key.
+    pub(super) fn get(&self, key: &[u8]) -> Option<i64> {
+        let (slot, is_empty) = self.probe(hash(key));
+        let next = self.words.get(slot * SLOT_WORDS + 2).filter(|_| !is_empty)?;
+        Some((*next as i64).wrapping_sub(1))
+    }
+
+    /// How full the map is, of what it may be: 0 to 1.
+    pub(super) fn utilization(&self) -> f64 {
+        self.entries as f64 / self.limits.slots.max(1) as f64
+    }
+
+    /// The slot that has the hash, or the empty one where it belongs. There always is one: [`OffsetMap::put`] stops short
+    /// of the last, or finds the hash.
+    fn probe(&self, hash: [u64; 2]) -> (usize, bool) {
+        let home = ((u128::from(hash[0]) * self.slots as u128) >> 64) as usize;
+        let mut slot = home;
+        loop {
+            match self.words.get(slot * SLOT_WORDS..).and_then(<[u64]>::first_chunk::<SLOT_WORDS>) {
+                Some([_, _, 0]) | None => return (slot, true),
+                Some([first, second, _]) if [*first, *second] == hash => return (slot, false),
+                Some(_) => slot = if slot + 1 == self.slots { 0 } else { slot + 1 },
+            }
+            if slot == home {
+                return (slot, true);
+            }
+        }
+    }
+
+    fn slot_mut(&mut self, slot: usize) -> Option<&mut [u64; SLOT_WORDS]> {
+        self.words.get_mut(slot * SLOT_WORDS..)?.first_chunk_mut()
+    }
+}
+
+fn hash(key: &[u8]) -> [u64; 2] {
+    let digest: [u8; 16] = Md5::digest(key).into();
+    let whole = u128::from_be_bytes(digest);
+    [(whole >> 64) as u64, whole as u64]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_offset_of_each_key_is_found() {
+        let mut map = OffsetMap::new(MapLimits::new(24 * 1000, 0.9), 600);
+        for offset in 0..600 {
+            assert!(map.put(format!("key {}", offset % 300).as_bytes(), offset));
+        }
+        assert_eq!((map.entries, map.latest_offset), (300, 599));
+        for key in 0..300 {
+            assert_eq!(map.get(format!("key {key}").as_bytes()), Some(300 + key));
+        }
+        assert_eq!(map.get(b"key 300"), None);
+        assert_eq!(map.utilization(), 0.3);
+    }
+
+    #[test]
+    fn a_full_map_takes_no_more_and_still_finds() {
+        let limits = MapLimits::new(24 * 10 + 23, 0.95);
+        assert_eq!(limits, MapLimits { slots: 10, keys: 9 });
+        let mut map = OffsetMap::new(limits, 1 << 40);
+        for offset in 0..9 {
+            assert!(map.put(&[offset as u8], offset));
+        }
+        // Kafka refuses even a key that it has.
+        assert!(!map.put(&[0], 9) && !map.put(&[9], 9));
+        assert_eq!((map.get(&[0]), map.get(&[8]), map.get(&[9])), (Some(0), Some(8), None));
+        assert_eq!(map.latest_offset, 8);
+    }
+
+    #[test]
+    fn a_table_without_an_empty_slot_ends_its_search() {
+        let mut map = OffsetMap::new(MapLimits { slots: 3, keys: 3 }, 100);
+        (0..3).for_each(|offset| assert!(map.put(&[offset as u8], offset)));
+        assert_eq!((map.get(&[2]), map.get(&[7])), (Some(2), None));
+    }
+
+    #[test]
+    fn keys_are_known_by_their_md5() {
+        let digest = hash(b"abc").map(u64::to_be_bytes).concat();
+        assert_eq!(u128::from_be_bytes(digest.try_into().unwrap()), 0x9001_5098_3cd2_4fb0_d696_3f7d_28e1_7f72);
+    }
+}
