@@ -421,8 +421,8 @@ fn a_damaged_log_is_left_alone_and_the_others_go_on() {
     }
     let path = logs[0].dir().join(FileKind::Log.name(0));
     lab.disk.open(&path).unwrap().write_at(&mut [IoSlice::new(b"X")], 100).unwrap();
+    // It ends a turn.
     lab.clean();
-    assert_eq!(survivors(&logs[1]).len(), 5, "the first one took its turn");
     lab.clean();
     let reason = logs[0].uncleanable_reason().unwrap();
     assert!(reason.contains("00000000000000000000.log is damaged: at position 74"), "{reason}");
@@ -663,7 +663,7 @@ fn run_against_model(deeds: Vec<Deed>) {
     let mut lab = Lab::new(compact());
     let mut model = Model::default();
     let mut sequences: BTreeMap<i64, i32> = BTreeMap::new();
-    let mut number = 0;
+    let (mut number, mut era) = (0, 0);
     for deed in deeds {
         let log = lab.log();
         match deed {
@@ -672,7 +672,7 @@ fn run_against_model(deeds: Vec<Deed>) {
                 let pair =
                     |(at, key): (usize, u8)| (format!("{}", key % 8), (key < 8).then(|| format!("{number}/{at}")));
                 let pairs: Vec<(String, Option<String>)> = keys.into_iter().enumerate().map(pair).collect();
-                let id = txn.map_or(9, |(id, _)| i64::from(id));
+                let id = era + txn.map_or(9, |(id, _)| i64::from(id));
                 let sequence = sequences.entry(id).or_default();
                 let builder = if txn.is_some() { producer(id, *sequence).transactional() } else { BatchBuilder::new() };
                 *sequence += pairs.len() as i32;
@@ -710,10 +710,9 @@ fn run_against_model(deeds: Vec<Deed>) {
                 if let Some(first) = first.filter(|header| !header.has_producer_id() && header.record_count > 0) {
                     log.truncate_to(Offset(first.base_offset)).unwrap();
                     model.records.retain(|record| record.offset < first.base_offset);
-                    sequences.clear();
                     lab.manager.checkpoint_recovery_points().unwrap();
-                    // Sequences that went would be missed.
-                    sequences.extend((0..3).map(|id| (id, log.next_sequence(id))));
+                    // A cleaning may have relied on batches that are gone now: other producers go on.
+                    era += 10;
                 }
             }
             Deed::Reopen(clean) => lab = lab.again((!clean).then_some(Unsynced::Kept)),

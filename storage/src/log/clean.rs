@@ -190,14 +190,6 @@ impl Log {
         state.producers.producers().iter().map(|(id, entry)| (*id, last(entry))).collect()
     }
 
-    /// The sequence that a producer's next batch must have, as far as the log knows.
-    #[cfg(test)]
-    pub(crate) fn next_sequence(&self, producer_id: i64) -> i32 {
-        let state = self.state();
-        let last = state.producers.producers().get(&producer_id).and_then(|entry| entry.batches.back().copied());
-        last.map_or(0, |batch| batch.last_sequence + 1)
-    }
-
     /// An empty output that will replace segments from `base_offset` on.
     pub(crate) fn cleaned_output(&self, base_offset: i64) -> Result<Output, StorageError> {
         let interval = self.config.load().index_interval_bytes;
