@@ -20,6 +20,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use storage::batch::BatchBuilder;
 use storage::health::DirHealth;
+use storage::memory::ConversionMemory;
 use storage::{AppendOrigin, FetchSlice, LoadHints, Log, LogConfig, LogContext};
 use support::{flag, place, timed};
 use world::clock::SystemClock;
@@ -69,6 +70,7 @@ fn open(dir: &Path) -> Log {
         clock: Arc::new(SystemClock::new()),
         health: Arc::new(DirHealth::new(dir.to_owned(), None)),
         producer_id_expiration: Duration::from_secs(86_400),
+        memory: ConversionMemory::default(),
     };
     let config = LogConfig { max_message_bytes: 2 << 20, ..LogConfig::default() };
     let log = Log::open(dir, TopicPartition::new("t", 0), config, LoadHints::default(), context);

@@ -13,6 +13,7 @@ mod crc;
 pub mod batch;
 pub mod compression;
 mod legacy;
+pub mod memory;
 
 mod entry_file;
 mod offset_index;
@@ -22,10 +23,12 @@ mod time_index;
 pub mod txn_index;
 
 pub mod cleaner;
+pub mod convert;
 pub mod log;
 pub mod log_config;
 pub mod log_manager;
 pub mod producer_state;
+mod ready;
 pub mod retention;
 mod tail;
 pub mod validate;

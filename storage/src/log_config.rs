@@ -50,6 +50,11 @@ pub struct LogConfig {
     pub timestamp_after_max: Option<Duration>,
     /// `compression.type`.
     pub compression: TopicCompression,
+    /// Format that records are kept in: 2, or what `message.format.version` says while the inter-broker protocol is older
+    /// than 3.0 (KIP-724).
+    pub record_magic: u8,
+    /// Every broker of the cluster understands zstd (inter-broker protocol 2.1).
+    pub zstd_allowed: bool,
 }
 
 /// `compression.type`.
@@ -97,6 +102,8 @@ impl Default for LogConfig {
             timestamp_before_max: None,
             timestamp_after_max: None,
             compression: TopicCompression::Producer,
+            record_magic: 2,
+            zstd_allowed: true,
         }
     }
 }

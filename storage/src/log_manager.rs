@@ -33,6 +33,7 @@ use crate::file_name::delete_dir_name;
 use crate::health::{DirHealth, FailureListener};
 use crate::log::{LoadHints, Log, LogContext};
 use crate::log_config::{LogConfig, millis};
+use crate::memory::ConversionMemory;
 
 pub use copying::{CopyError, copy_latest_epochs, copy_some};
 pub use moves::Replaced;
@@ -119,6 +120,7 @@ pub struct LogManager {
     disk: Arc<dyn Disk>,
     clock: Arc<dyn Clock>,
     producer_id_expiration: Duration,
+    memory: ConversionMemory,
     dirs: Vec<LogDir>,
     logs: RwLock<Logs>,
     /// What each directory's `cleaner-offset-checkpoint` holds. Locked while one is written: cleaners do that at any time.
@@ -150,7 +152,13 @@ impl LogManager {
             clock: self.clock.clone(),
             health: dir.health.clone(),
             producer_id_expiration: self.producer_id_expiration,
+            memory: self.memory.clone(),
         }
+    }
+
+    /// What conversions of records take together, those on append included.
+    pub fn conversion_memory(&self) -> &ConversionMemory {
+        &self.memory
     }
 
     /// The log of a partition, if it is here.

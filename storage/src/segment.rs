@@ -20,10 +20,10 @@ use crate::error::{Attempt, StorageError};
 use crate::file_name::{FileKind, FileState, SegmentFile};
 use crate::log_config::LogConfig;
 use crate::offset_index::{OffsetIndex, OffsetPosition};
+use crate::ready::ReadyBatch;
 use crate::scan::{ScanError, Scanner};
 use crate::time_index::{TimeIndex, TimestampAt};
 use crate::txn_index::{AbortedTxn, TxnIndex};
-use crate::validate::ReadyBatch;
 
 /// Slices that one write takes; Linux allows 1024.
 const MAX_SLICES: usize = 512;
@@ -437,13 +437,7 @@ impl Segment {
 
     /// Indexes a batch that is in the file already.
     pub(crate) fn index_existing(&self, batch: &Batch, position: u64, index_interval: u64) -> Result<(), StorageError> {
-        let ready = ReadyBatch {
-            header: batch.header,
-            marker: None,
-            head: [0; HEADER_SIZE],
-            head_len: 0,
-            bytes: batch.bytes.clone(),
-        };
+        let ready = ReadyBatch::in_file(batch);
         self.note_appended(std::slice::from_ref(&ready), position, index_interval)
     }
 

@@ -1,50 +1,64 @@
-//! What a leader demands of records before it appends them, and how they get their offsets.
+//! What a leader demands of records before it appends them.
 //!
 //! Everything that needs no offset is done before the log's lock is taken: checksum, walk over the records, recompression
-//! or conversion. `Prepared::assign` then fills in offsets and leader epoch, which are outside the checksum, so the
-//! common batch goes to the file as it came but for its first 16 bytes.
+//! or conversion. What comes out waits for its offsets (`ready.rs`).
 //!
-//! Rules: Kafka's `LogValidator` and `UnifiedLog.analyzeAndValidateRecords`. Surprises: with create time, a batch whose
-//! header lies about its max timestamp is corrected, not refused; a batch whose offset deltas are not 0, 1, 2, … is
-//! built anew (Kafka does so only when it is compressed, and else leaves the wrong deltas in the log).
+//! Rules and texts: Kafka's `LogValidator` and `UnifiedLog.analyzeAndValidateRecords`. Surprises: with create time, a batch
+//! whose header lies about its max timestamp is corrected, not refused. A control batch is never packed. Differences: a
+//! batch whose offset deltas are not 0, 1, 2, … is built anew (Kafka does so only when it is compressed, and else leaves the
+//! wrong deltas in the log); at most [`MAX_RECORD_ERRORS`] records are named in an answer.
+
+use std::fmt;
 
 use bytes::Bytes;
+use zk_paths::ids::TopicPartition;
 
-use crate::batch::{
-    Batch, BatchBuilder, BatchError, BatchHeader, Batches, EndTransactionMarker, HEADER_SIZE, LOG_OVERHEAD,
-    NO_TIMESTAMP, ProducerFields, Record, TimestampType,
-};
-use crate::be::put_at;
+use crate::batch::{Batch, BatchError, BatchHeader, Batches, NO_TIMESTAMP, RecordShape, TimestampType};
 use crate::compression::{Codec, Compression};
-use crate::crc::crc32c_of_two;
+use crate::convert::{self, Rebuild};
 use crate::error::StorageError;
+use crate::legacy::{self, Message};
 use crate::log_config::{LogConfig, millis};
+use crate::memory::ConversionMemory;
 use crate::producer_state::{AppendOrigin, ProducerError};
+use crate::ready::{Prepared, ReadyBatch};
 
-/// Bytes up to the leader epoch's end: what a leader rewrites.
-const ASSIGNED: usize = LOG_OVERHEAD + 4;
-/// Records that must be built anew are unpacked in memory, up to this many bytes.
-const REBUILD_LIMIT: usize = 256 << 20;
 /// Record errors that an answer carries.
 const MAX_RECORD_ERRORS: usize = 100;
 
 /// Why records were not appended. All but [`AppendError::Fault`] are answers to whoever sent them.
 #[derive(Debug, thiserror::Error)]
 pub enum AppendError {
-    /// CORRUPT_MESSAGE: wrong checksum, or not a batch at all.
-    #[error("corrupt record batch: {0}")]
-    CorruptRecord(#[from] BatchError),
+    /// CORRUPT_MESSAGE: wrong checksum, or not a batch at all. What a batch with a right checksum holds may be wrong too:
+    /// INVALID_RECORD, or UNKNOWN_SERVER_ERROR for what its codec does not understand.
+    #[error("{error} in topic partition {partition}")]
+    CorruptRecord {
+        /// What is wrong.
+        error: BatchError,
+        /// Where it was to be appended.
+        partition: TopicPartition,
+    },
     /// MESSAGE_TOO_LARGE: above `max.message.bytes`.
-    #[error("a batch of {size} bytes, at most {max} are allowed")]
+    #[error(
+        "The record batch size in the append to {partition} is {size} bytes which exceeds the maximum configured value \
+         of {max}."
+    )]
     MessageTooLarge {
-        /// Of the batch.
+        /// Where it was to be appended.
+        partition: TopicPartition,
+        /// Of the batch; of one that is built anew, as far as it was built.
         size: usize,
         /// Allowed.
         max: usize,
     },
     /// RECORD_LIST_TOO_LARGE: above `segment.bytes`.
-    #[error("{size} bytes do not fit into a segment of {max}")]
+    #[error(
+        "Message batch size is {size} bytes in append to partition {partition}, which exceeds the maximum configured \
+         segment size of {max}."
+    )]
     BatchTooLarge {
+        /// Where they were to be appended.
+        partition: TopicPartition,
         /// Of all batches.
         size: usize,
         /// Of a segment.
@@ -72,6 +86,12 @@ pub enum AppendError {
         /// Where that is.
         message: String,
     },
+    /// UNSUPPORTED_FOR_MESSAGE_FORMAT: the topic's old format has no place for it.
+    #[error("{message}")]
+    UnsupportedForMessageFormat {
+        /// What has no place.
+        message: String,
+    },
     /// Sequence, epoch or transaction state of the producer.
     #[error(transparent)]
     Producer(#[from] ProducerError),
@@ -94,6 +114,393 @@ pub enum AppendError {
     /// The disk failed (KAFKA_STORAGE_ERROR).
     #[error(transparent)]
     Fault(#[from] StorageError),
+}
+
+/// One refused record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordError {
+    /// Position in the batch, from 0.
+    pub batch_index: i32,
+    /// Why.
+    pub message: String,
+}
+
+/// As Kafka prints one in its answers.
+impl fmt::Display for RecordError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RecordError(batchIndex={}, message='{}')", self.batch_index, self.message)
+    }
+}
+
+/// What an append is judged by.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Terms<'a> {
+    pub(crate) partition: &'a TopicPartition,
+    pub(crate) config: &'a LogConfig,
+    pub(crate) origin: AppendOrigin,
+    pub(crate) now_ms: i64,
+    /// For records that are looked at one by one.
+    pub(crate) memory: &'a ConversionMemory,
+}
+
+impl Terms<'_> {
+    pub(crate) fn corrupt(&self, error: BatchError) -> AppendError {
+        AppendError::CorruptRecord { error, partition: self.partition.clone() }
+    }
+
+    fn check_size(&self, size: usize) -> Result<(), AppendError> {
+        let max = self.config.max_message_bytes;
+        if size <= max {
+            return Ok(());
+        }
+        Err(AppendError::MessageTooLarge { partition: self.partition.clone(), size, max })
+    }
+}
+
+/// Checks what a leader is asked to append. Incomplete bytes behind the last whole batch are left out.
+pub(crate) fn prepare_for_leader(records: &Bytes, terms: &Terms<'_>) -> Result<Prepared, AppendError> {
+    let batches = Batches::new(records.clone()).collect::<Result<Vec<Batch>, BatchError>>();
+    let batches = batches.map_err(|error| terms.corrupt(error))?;
+    for batch in &batches {
+        check_arrival(batch, terms)?;
+    }
+    let log_append_time = (terms.config.timestamp_type == TimestampType::LogAppendTime).then_some(terms.now_ms);
+    let Some(first) = batches.first() else {
+        return Ok(Prepared { batches: Vec::new(), first_offset: None, log_append_time });
+    };
+    let plan = Plan::new(first.header, &batches, terms)?;
+    let mut checker = Checker { terms, plan, errors: Vec::new(), error_count: 0, bad_timestamp: false };
+    let prepared = Prepared { batches: checker.prepare(batches)?, first_offset: None, log_append_time };
+    for batch in &prepared.batches {
+        terms.check_size(batch.header.size)?;
+    }
+    let (size, max) = (prepared.size(), terms.config.segment_bytes);
+    if size as u64 > max {
+        return Err(AppendError::BatchTooLarge { partition: terms.partition.clone(), size, max });
+    }
+    Ok(prepared)
+}
+
+/// Whether records will be packed or converted, which takes so long that it should not be done where requests are served.
+/// A guess from the first batch.
+pub(crate) fn wants_rebuild(records: &[u8], config: &LogConfig) -> bool {
+    BatchHeader::parse(records).is_ok_and(|header| {
+        let codec = header.codec().unwrap_or_default();
+        header.magic != config.record_magic || codec != config.compression.target(codec).codec
+    })
+}
+
+/// What is asked of every batch, whoever sent it (`analyzeAndValidateRecords`).
+fn check_arrival(batch: &Batch, terms: &Terms<'_>) -> Result<(), AppendError> {
+    let header = &batch.header;
+    if header.magic == 2 && terms.origin == AppendOrigin::Client && header.base_offset != 0 {
+        return Err(invalid(format!(
+            "The baseOffset of the record batch in the append to {} should be 0, but it is {}",
+            terms.partition, header.base_offset
+        )));
+    }
+    terms.check_size(header.size)?;
+    batch.check_crc().map_err(|error| terms.corrupt(error))
+}
+
+fn invalid(message: String) -> AppendError {
+    AppendError::InvalidRecord { message, record_errors: Vec::new() }
+}
+
+/// How the batches of an append become those of the log.
+#[derive(Debug, Clone, Copy)]
+struct Plan {
+    /// Of the first batch.
+    first: BatchHeader,
+    /// What they came in.
+    source: Codec,
+    target: Compression,
+    magic: u8,
+    /// Nothing but offsets and timestamps of the batches changes, unless their inner offsets turn out to be wrong.
+    in_place: bool,
+}
+
+impl Plan {
+    fn new(first: BatchHeader, batches: &[Batch], terms: &Terms<'_>) -> Result<Plan, AppendError> {
+        let mut source = Codec::None;
+        for batch in batches {
+            let codec = batch.header.codec().map_err(|error| terms.corrupt(error))?;
+            source = if codec == Codec::None { source } else { codec };
+        }
+        let target = terms.config.compression.target(source);
+        let magic = terms.config.record_magic;
+        if target.codec == Codec::Zstd && !terms.config.zstd_allowed {
+            let message = "Produce requests to inter.broker.protocol.version < 2.1 broker are not allowed to use \
+                           ZStandard compression";
+            return Err(AppendError::UnsupportedCompression { message: message.to_owned() });
+        }
+        if batches.len() > 1 && (first.magic == 2 || source != Codec::None) {
+            return Err(invalid("Compressed outer record has more than one batch".to_owned()));
+        }
+        let in_place = match (source, target.codec) {
+            (Codec::None, Codec::None) => batches.iter().all(|batch| batch.header.magic == magic),
+            (Codec::None, _) if first.is_control() => true,
+            (source, target) => source == target && first.magic == magic && magic > 0,
+        };
+        Ok(Plan { first, source, target, magic, in_place })
+    }
+}
+
+/// Walks over records and collects what is wrong with them.
+struct Checker<'a> {
+    terms: &'a Terms<'a>,
+    plan: Plan,
+    errors: Vec<RecordError>,
+    error_count: usize,
+    bad_timestamp: bool,
+}
+
+impl Checker<'_> {
+    fn prepare(&mut self, batches: Vec<Batch>) -> Result<Vec<ReadyBatch>, AppendError> {
+        let mut in_place = self.plan.in_place;
+        let mut walks = Vec::with_capacity(batches.len());
+        for batch in &batches {
+            self.check_batch(&batch.header)?;
+            let walk = if batch.header.magic == 2 { self.walk(batch)? } else { self.walk_messages(batch)? };
+            self.verdict()?;
+            in_place &= walk.is_consecutive;
+            walks.push(walk);
+        }
+        if !in_place {
+            let Plan { first, target, magic, .. } = self.plan;
+            return convert::rebuild(&batches, Rebuild { first, target, magic, terms: self.terms });
+        }
+        batches.into_iter().zip(walks).map(|(batch, walk)| self.patched(batch, &walk)).collect()
+    }
+
+    fn patched(&self, batch: Batch, walk: &Walk) -> Result<ReadyBatch, AppendError> {
+        let is_old = batch.header.magic < 2;
+        let mut ready = ReadyBatch::untouched(batch).map_err(|error| self.terms.corrupt(error))?;
+        if is_old {
+            ready = ready.with_offsets(walk.count);
+        }
+        match self.terms.config.timestamp_type {
+            TimestampType::LogAppendTime => ready.set_max_timestamp(TimestampType::LogAppendTime, self.terms.now_ms),
+            TimestampType::CreateTime => ready.set_max_timestamp(TimestampType::CreateTime, walk.max_timestamp),
+        }
+        Ok(ready)
+    }
+
+    /// What the header alone tells (`LogValidator.validateBatch`).
+    fn check_batch(&self, header: &BatchHeader) -> Result<(), AppendError> {
+        let partition = self.terms.partition;
+        if header.magic != self.plan.first.magic {
+            return Err(invalid(format!(
+                "Batch magic {} is not the same as the first batch's magic byte {} in topic partition {partition}",
+                header.magic, self.plan.first.magic
+            )));
+        }
+        if self.terms.origin == AppendOrigin::Client {
+            self.check_client_batch(header)?;
+        }
+        let what = match self.plan.magic {
+            2 => return Ok(()),
+            _ if header.is_transactional() => "Transactional",
+            _ if header.has_producer_id() => "Idempotent",
+            _ => return Ok(()),
+        };
+        let message = format!("{what} records cannot be used with magic version {}", self.plan.magic);
+        Err(AppendError::UnsupportedForMessageFormat { message })
+    }
+
+    fn check_client_batch(&self, header: &BatchHeader) -> Result<(), AppendError> {
+        let partition = self.terms.partition;
+        let (first, last, count) = (header.base_offset, header.last_offset(), header.record_count);
+        let offsets = i64::from(header.last_offset_delta) + 1;
+        let message = if header.magic == 2 && offsets <= 0 {
+            format!("Batch has an invalid offset range: [{first}, {last}] in topic partition {partition}")
+        } else if header.magic == 2 && count <= 0 {
+            format!("Invalid reported count for record batch: {count} in topic partition {partition}")
+        } else if header.magic == 2 && offsets != i64::from(count) {
+            format!(
+                "Inconsistent batch offset range [{first}, {last}] and count of records {count} in topic partition \
+                 {partition}"
+            )
+        } else if header.is_control() {
+            format!("Clients are not allowed to write control records in topic partition {partition}")
+        } else if header.has_producer_id() && header.base_sequence < 0 {
+            format!(
+                "Invalid sequence number {} in record batch with producerId {} in topic partition {partition}",
+                header.base_sequence, header.producer_id
+            )
+        } else {
+            return Ok(());
+        };
+        Err(invalid(message))
+    }
+
+    /// Looks at the records of a batch of magic 2.
+    fn walk(&mut self, batch: &Batch) -> Result<Walk, AppendError> {
+        let (kind, base) = (batch.header.timestamp_type(), batch.header.base_offset);
+        let is_partial = self.plan.in_place && self.plan.source != Codec::None;
+        let mut walk = Walk::new();
+        let walked = batch.for_each_shape(|shape| {
+            walk.see(i64::from(shape.offset_delta), shape.timestamp);
+            let offset = base.wrapping_add(i64::from(shape.offset_delta));
+            let seen = Seen { index: shape.index, offset, timestamp: shape.timestamp, kind };
+            self.check_record(seen, shape.key_len.is_some(), || describe(&shape, offset, is_partial));
+        });
+        walked.map_err(|error| self.terms.corrupt(error))?;
+        Ok(walk)
+    }
+
+    /// Looks at a message of magic 0 or 1, or at those in a wrapper.
+    fn walk_messages(&mut self, batch: &Batch) -> Result<Walk, AppendError> {
+        let kind = batch.header.timestamp_type();
+        // Single messages say nothing with their offset.
+        let is_wrapper = self.plan.source != Codec::None;
+        let mut walk = Walk::new();
+        let terms = self.terms;
+        let walked = legacy::for_each_message(batch, terms.memory, |message| {
+            let offset = if is_wrapper && batch.header.magic > 0 { message.offset } else { walk.count };
+            walk.see(offset, message.timestamp);
+            self.check_message(&message, kind)
+        });
+        walked.map_err(|failed| failed.0.unwrap_or_else(|error| terms.corrupt(error)))?;
+        Ok(walk)
+    }
+
+    fn check_message(&mut self, message: &Message<'_>, kind: TimestampType) -> Result<(), MessageError> {
+        if message.is_compressed() && self.plan.source != Codec::None && message.is_inner() {
+            return Err(invalid("Inner messages must not be compressed".to_owned()).into());
+        }
+        if !message.has_wrappers_magic {
+            let (magic, partition) = (self.plan.first.magic, self.terms.partition);
+            let text =
+                format!("Record {message}'s magic does not match outer magic {magic} in topic partition {partition}");
+            self.note(message.index, text);
+            return Ok(());
+        }
+        message.check_crc()?;
+        let seen = Seen { index: message.index, offset: message.offset, timestamp: message.timestamp, kind };
+        self.check_record(seen, message.key.is_some(), || message.to_string());
+        Ok(())
+    }
+
+    fn check_record(&mut self, record: Seen, has_key: bool, text: impl Fn() -> String) {
+        let config = self.terms.config;
+        if config.compact && !has_key {
+            let partition = self.terms.partition;
+            let text = format!("Compacted topic cannot accept message without key in topic partition {partition}");
+            self.note(record.index, text);
+        } else if config.timestamp_type == TimestampType::CreateTime && record.timestamp != NO_TIMESTAMP {
+            self.check_timestamp(record);
+        } else if record.kind == TimestampType::LogAppendTime {
+            self.bad_timestamp = true;
+            let text = format!(
+                "Invalid timestamp type in message {}. Producer should not set timestamp type to LogAppendTime.",
+                text()
+            );
+            self.note(record.index, text);
+        }
+    }
+
+    fn check_timestamp(&mut self, record: Seen) {
+        let (now, timestamp) = (self.terms.now_ms, record.timestamp);
+        let before = self.terms.config.timestamp_before_max.map_or(i64::MAX, millis);
+        let after = self.terms.config.timestamp_after_max.map_or(i64::MAX, millis);
+        let age = now.saturating_sub(timestamp);
+        if age > before || age.saturating_neg() > after {
+            self.bad_timestamp = true;
+            let text = format!(
+                "Timestamp {timestamp} of message with offset {} is out of range. The timestamp should be within \
+                 [{}, {}]",
+                record.offset,
+                now.wrapping_sub(before),
+                now.wrapping_add(after)
+            );
+            self.note(record.index, text);
+        }
+    }
+
+    fn note(&mut self, index: usize, message: String) {
+        self.error_count += 1;
+        if self.errors.len() < MAX_RECORD_ERRORS {
+            self.errors.push(RecordError { batch_index: i32::try_from(index).unwrap_or(i32::MAX), message });
+        }
+    }
+
+    /// What the records of a batch add up to (`LogValidator.processRecordErrors`).
+    fn verdict(&mut self) -> Result<(), AppendError> {
+        if self.error_count == 0 {
+            return Ok(());
+        }
+        let record_errors = std::mem::take(&mut self.errors);
+        if self.bad_timestamp {
+            let message = "One or more records have been rejected due to invalid timestamp".to_owned();
+            return Err(AppendError::InvalidTimestamp { message, record_errors });
+        }
+        let first: Vec<String> = record_errors.iter().take(3).map(ToString::to_string).collect();
+        let message = format!(
+            "One or more records have been rejected due to {} record errors in total, and only showing the first three \
+             errors at most: [{}]",
+            self.error_count,
+            first.join(", ")
+        );
+        Err(AppendError::InvalidRecord { message, record_errors })
+    }
+}
+
+/// What a walk over a batch found out.
+struct Walk {
+    count: i64,
+    max_timestamp: i64,
+    /// The offsets are 0, 1, 2, …
+    is_consecutive: bool,
+}
+
+impl Walk {
+    fn new() -> Walk {
+        Walk { count: 0, max_timestamp: NO_TIMESTAMP, is_consecutive: true }
+    }
+
+    fn see(&mut self, offset: i64, timestamp: i64) {
+        self.is_consecutive &= offset == self.count;
+        self.max_timestamp = self.max_timestamp.max(timestamp);
+        self.count += 1;
+    }
+}
+
+/// A record under judgement.
+#[derive(Clone, Copy)]
+struct Seen {
+    index: usize,
+    offset: i64,
+    timestamp: i64,
+    /// Of its batch.
+    kind: TimestampType,
+}
+
+/// As Kafka prints a record of magic 2; `is_partial` when it reads no more than sizes.
+fn describe(shape: &RecordShape, offset: i64, is_partial: bool) -> String {
+    let (name, null) = if is_partial { ("PartialDefaultRecord", -1) } else { ("DefaultRecord", 0) };
+    let len = |len: Option<usize>| len.map_or(null, |len| len as i64);
+    format!(
+        "{name}(offset={offset}, timestamp={}, key={} bytes, value={} bytes)",
+        shape.timestamp,
+        len(shape.key_len),
+        len(shape.value_len)
+    )
+}
+
+/// Ends a walk over messages: an answer, or damage that is yet to be told where.
+struct MessageError(Result<AppendError, BatchError>);
+
+impl From<BatchError> for MessageError {
+    fn from(error: BatchError) -> MessageError {
+        MessageError(Err(error))
+    }
+}
+
+impl From<AppendError> for MessageError {
+    fn from(error: AppendError) -> MessageError {
+        MessageError(Ok(error))
+    }
 }
 
 /// What the version of a Produce request promises of the records of a partition: from 3 on exactly one batch of format 2,
@@ -127,313 +534,16 @@ pub fn check_produce_version(records: &[u8], api_version: i16) -> Result<(), App
     Ok(())
 }
 
-/// One refused record.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RecordError {
-    /// Position in the batch, from 0.
-    pub batch_index: i32,
-    /// Why.
-    pub message: String,
-}
-
-/// A batch on its way to the file: a patched beginning in front of the untouched rest.
-#[derive(Debug, Clone)]
-pub(crate) struct ReadyBatch {
-    /// The header as it will be in the file.
-    pub(crate) header: BatchHeader,
-    /// What it ends, if it is a control batch.
-    pub(crate) marker: Option<EndTransactionMarker>,
-    pub(crate) head: [u8; HEADER_SIZE],
-    /// Bytes of `head` that are used; the rest begins there.
-    pub(crate) head_len: usize,
-    pub(crate) bytes: Bytes,
-}
-
-impl ReadyBatch {
-    /// A batch that is written as it is.
-    pub(crate) fn untouched(batch: Batch) -> Result<ReadyBatch, BatchError> {
-        let marker = batch.end_transaction_marker()?;
-        Ok(ReadyBatch { header: batch.header, marker, head: [0; HEADER_SIZE], head_len: 0, bytes: batch.bytes })
-    }
-
-    /// The two parts to write.
-    pub(crate) fn parts(&self) -> (&[u8], &[u8]) {
-        let head = self.head.get(..self.head_len).unwrap_or_default();
-        (head, self.bytes.get(self.head_len..).unwrap_or_default())
-    }
-
-    /// Patches the first `len` bytes.
-    fn use_head(&mut self, len: usize) {
-        if let (Some(head), Some(bytes)) = (self.head.get_mut(self.head_len..len), self.bytes.get(self.head_len..len)) {
-            head.copy_from_slice(bytes);
-            self.head_len = len;
-        }
-    }
-
-    /// Sets type and value of the max timestamp; the checksum follows.
-    fn set_max_timestamp(&mut self, kind: TimestampType, max_timestamp: i64) {
-        if self.header.timestamp_type() == kind && self.header.max_timestamp == max_timestamp {
-            return;
-        }
-        const LOG_APPEND_TIME: i16 = 0x08;
-        self.use_head(HEADER_SIZE);
-        self.header.attributes = match kind {
-            TimestampType::LogAppendTime => self.header.attributes | LOG_APPEND_TIME,
-            TimestampType::CreateTime => self.header.attributes & !LOG_APPEND_TIME,
-        };
-        self.header.max_timestamp = max_timestamp;
-        put_at(&mut self.head, 21, &self.header.attributes.to_be_bytes());
-        put_at(&mut self.head, 35, &max_timestamp.to_be_bytes());
-        let (head, rest) = self.parts();
-        let crc = crc32c_of_two(head.get(21..).unwrap_or_default(), rest);
-        self.header.crc = crc;
-        put_at(&mut self.head, 17, &crc.to_be_bytes());
-    }
-}
-
-/// Records that passed every check that needs no offset.
-#[derive(Debug)]
-pub(crate) struct Prepared {
-    pub(crate) batches: Vec<ReadyBatch>,
-    /// Set when the topic has log append time.
-    pub(crate) log_append_time: Option<i64>,
-    /// Records in all batches.
-    pub(crate) record_count: u64,
-    /// Bytes of all batches.
-    pub(crate) size: usize,
-}
-
-impl Prepared {
-    /// Gives out offsets from `next_offset` on.
-    pub(crate) fn assign(&mut self, mut next_offset: i64, leader_epoch: i32) {
-        for batch in &mut self.batches {
-            batch.use_head(ASSIGNED);
-            batch.header.base_offset = next_offset;
-            batch.header.leader_epoch = leader_epoch;
-            put_at(&mut batch.head, 0, &next_offset.to_be_bytes());
-            put_at(&mut batch.head, LOG_OVERHEAD, &leader_epoch.to_be_bytes());
-            next_offset = batch.header.next_offset();
-        }
-    }
-
-    pub(crate) fn max_timestamp(&self) -> i64 {
-        self.batches.iter().map(|batch| batch.header.max_timestamp).max().unwrap_or(NO_TIMESTAMP)
-    }
-}
-
-/// Checks what a leader is asked to append. Incomplete bytes behind the last whole batch are left out.
-pub(crate) fn prepare_for_leader(
-    records: &Bytes,
-    config: &LogConfig,
-    origin: AppendOrigin,
-    now_ms: i64,
-) -> Result<Prepared, AppendError> {
-    let batches = Batches::new(records.clone()).collect::<Result<Vec<Batch>, BatchError>>()?;
-    for batch in &batches {
-        check_batch(batch, config, origin)?;
-    }
-    let Some(first) = batches.first() else {
-        return Ok(Prepared { batches: Vec::new(), log_append_time: None, record_count: 0, size: 0 });
-    };
-    check_company(first, &batches, origin)?;
-    let source = first.header.codec()?;
-    let mut checker = Checker { config, now_ms, errors: Vec::new(), bad_timestamp: false };
-    let ready = if first.header.magic == 2 {
-        batches.into_iter().map(|batch| checker.prepare(batch, config.compression.target(source))).collect()
-    } else {
-        checker.convert(&batches, config.compression.target(source)).map(|batch| vec![batch])
-    }?;
-    finish(ready, config, now_ms)
-}
-
-fn finish(batches: Vec<ReadyBatch>, config: &LogConfig, now_ms: i64) -> Result<Prepared, AppendError> {
-    for batch in &batches {
-        check_size(batch.header.size, config)?;
-    }
-    let size = batches.iter().map(|batch| batch.header.size).sum();
-    if size as u64 > config.segment_bytes {
-        return Err(AppendError::BatchTooLarge { size, max: config.segment_bytes });
-    }
-    let record_count = batches.iter().map(|batch| u64::try_from(batch.header.record_count).unwrap_or(0)).sum();
-    let log_append_time = (config.timestamp_type == TimestampType::LogAppendTime).then_some(now_ms);
-    Ok(Prepared { batches, log_append_time, record_count, size })
-}
-
-/// What the header alone tells.
-fn check_batch(batch: &Batch, config: &LogConfig, origin: AppendOrigin) -> Result<(), AppendError> {
-    let header = &batch.header;
-    if header.magic == 2 && origin == AppendOrigin::Client {
-        check_client_batch(header)?;
-    }
-    check_size(header.size, config)?;
-    Ok(batch.check_crc()?)
-}
-
-fn check_client_batch(header: &BatchHeader) -> Result<(), AppendError> {
-    let message = if header.base_offset != 0 {
-        format!("the base offset of a produced batch must be 0, it is {}", header.base_offset)
-    } else if header.record_count <= 0 {
-        format!("a batch cannot hold {} records", header.record_count)
-    } else if i64::from(header.last_offset_delta) + 1 != i64::from(header.record_count) {
-        format!("{} records between offset deltas 0 and {}", header.record_count, header.last_offset_delta)
-    } else if header.is_control() {
-        "clients may not write control records".to_owned()
-    } else if header.has_producer_id() && header.base_sequence < 0 {
-        format!("sequence {} of producer {}", header.base_sequence, header.producer_id)
-    } else {
-        return Ok(());
-    };
-    Err(invalid(message))
-}
-
-fn check_size(size: usize, config: &LogConfig) -> Result<(), AppendError> {
-    let max = config.max_message_bytes;
-    if size > max { Err(AppendError::MessageTooLarge { size, max }) } else { Ok(()) }
-}
-
-/// Whether the batches may come together: one only, unless they are plain old messages.
-fn check_company(first: &Batch, batches: &[Batch], origin: AppendOrigin) -> Result<(), AppendError> {
-    let single = first.header.magic == 2 || first.header.codec()? != Codec::None;
-    if single && batches.len() > 1 && origin == AppendOrigin::Client {
-        return Err(invalid("more than one batch for a partition".to_owned()));
-    }
-    match batches.iter().find(|batch| batch.header.magic != first.header.magic) {
-        Some(other) => Err(invalid(format!("magic {} behind magic {}", other.header.magic, first.header.magic))),
-        None => Ok(()),
-    }
-}
-
-fn invalid(message: String) -> AppendError {
-    AppendError::InvalidRecord { message, record_errors: Vec::new() }
-}
-
-/// Walks over records and collects what is wrong with them.
-struct Checker<'a> {
-    config: &'a LogConfig,
-    now_ms: i64,
-    errors: Vec<RecordError>,
-    bad_timestamp: bool,
-}
-
-impl Checker<'_> {
-    fn prepare(&mut self, batch: Batch, target: Compression) -> Result<ReadyBatch, AppendError> {
-        let kind = batch.header.timestamp_type();
-        let mut max_timestamp = NO_TIMESTAMP;
-        let mut consecutive = true;
-        batch.for_each_shape(|shape| {
-            max_timestamp = max_timestamp.max(shape.timestamp);
-            consecutive &= usize::try_from(shape.offset_delta) == Ok(shape.index);
-            self.check_record(shape.index, shape.timestamp, shape.has_key, kind);
-        })?;
-        self.verdict()?;
-        if !consecutive || batch.header.codec()? != target.codec {
-            let records = batch.records(REBUILD_LIMIT)?;
-            return self.rebuild(&batch.header, &records, target);
-        }
-        let mut ready = ReadyBatch::untouched(batch)?;
-        match self.config.timestamp_type {
-            TimestampType::LogAppendTime => ready.set_max_timestamp(TimestampType::LogAppendTime, self.now_ms),
-            TimestampType::CreateTime => ready.set_max_timestamp(TimestampType::CreateTime, max_timestamp),
-        }
-        Ok(ready)
-    }
-
-    /// Turns messages of format 0 and 1 into one batch of format 2.
-    fn convert(&mut self, batches: &[Batch], target: Compression) -> Result<ReadyBatch, AppendError> {
-        let mut records = Vec::new();
-        for batch in batches {
-            let kind = batch.header.timestamp_type();
-            for record in batch.records(REBUILD_LIMIT)? {
-                self.check_record(records.len(), record.timestamp, record.key.is_some(), kind);
-                records.push(record);
-            }
-        }
-        self.verdict()?;
-        let first = batches.first().map(|batch| batch.header);
-        let header = first.ok_or_else(|| invalid("no message at all".to_owned()))?;
-        self.rebuild(&header, &records, target)
-    }
-
-    fn rebuild(
-        &self,
-        header: &BatchHeader,
-        records: &[Record],
-        target: Compression,
-    ) -> Result<ReadyBatch, AppendError> {
-        let producer = ProducerFields {
-            id: header.producer_id,
-            epoch: header.producer_epoch,
-            base_sequence: header.base_sequence,
-        };
-        let mut builder = BatchBuilder::new().compression(target).producer(producer);
-        if header.is_transactional() {
-            builder = builder.transactional();
-        }
-        if header.is_control() {
-            builder = builder.control();
-        }
-        if self.config.timestamp_type == TimestampType::LogAppendTime {
-            builder = builder.log_append_time(self.now_ms);
-        }
-        for record in records {
-            builder.append(record.timestamp, record.key.as_deref(), record.value.as_deref(), &record.headers);
-        }
-        let failed =
-            |error: std::io::Error| BatchError::BadCompression { codec: target.codec.name(), what: error.to_string() };
-        let built = builder.build().map_err(failed)?;
-        Ok(ReadyBatch::untouched(Batch::parse(&built)?)?)
-    }
-
-    fn check_record(&mut self, index: usize, timestamp: i64, has_key: bool, kind: TimestampType) {
-        if self.config.compact && !has_key {
-            self.note(index, "a compacted topic takes no record without key".to_owned());
-        } else if self.config.timestamp_type == TimestampType::CreateTime && timestamp != NO_TIMESTAMP {
-            self.check_timestamp(index, timestamp);
-        } else if kind == TimestampType::LogAppendTime {
-            self.bad_timestamp = true;
-            self.note(index, "a producer may not set log append time".to_owned());
-        }
-    }
-
-    fn check_timestamp(&mut self, index: usize, timestamp: i64) {
-        let age = self.now_ms.saturating_sub(timestamp);
-        let before = self.config.timestamp_before_max.map_or(i64::MAX, millis);
-        let after = self.config.timestamp_after_max.map_or(i64::MAX, millis);
-        if age > before || age.saturating_neg() > after {
-            self.bad_timestamp = true;
-            let (from, to) = (self.now_ms.saturating_sub(before), self.now_ms.saturating_add(after));
-            self.note(index, format!("timestamp {timestamp} is not within [{from}, {to}]"));
-        }
-    }
-
-    fn note(&mut self, index: usize, message: String) {
-        if self.errors.len() < MAX_RECORD_ERRORS {
-            self.errors.push(RecordError { batch_index: i32::try_from(index).unwrap_or(i32::MAX), message });
-        }
-    }
-
-    fn verdict(&mut self) -> Result<(), AppendError> {
-        let record_errors = std::mem::take(&mut self.errors);
-        let Some(first) = record_errors.first() else { return Ok(()) };
-        let message = format!(
-            "{} records were refused, first record {}: {}",
-            record_errors.len(),
-            first.batch_index,
-            first.message
-        );
-        Err(if self.bad_timestamp {
-            AppendError::InvalidTimestamp { message, record_errors }
-        } else {
-            AppendError::InvalidRecord { message, record_errors }
-        })
-    }
-}
-
 /// Checks what a follower fetched. Batches from a leader newer than `leader_epoch` are left out with all that follow.
-pub(crate) fn prepare_for_follower(records: &Bytes, leader_epoch: i32) -> Result<Prepared, AppendError> {
+pub(crate) fn prepare_for_follower(
+    records: &Bytes,
+    leader_epoch: i32,
+    partition: &TopicPartition,
+) -> Result<Prepared, AppendError> {
+    let corrupt = |error| AppendError::CorruptRecord { error, partition: partition.clone() };
     let mut ready: Vec<ReadyBatch> = Vec::new();
     for batch in Batches::new(records.clone()) {
-        let batch = batch?;
+        let batch = batch.map_err(corrupt)?;
         if batch.header.leader_epoch > leader_epoch {
             tracing::info!(offset = batch.header.base_offset, "left out batches of a newer leader epoch");
             break;
@@ -442,18 +552,19 @@ pub(crate) fn prepare_for_follower(records: &Bytes, leader_epoch: i32) -> Result
         if let Some(previous) = ready.last().map(|last| last.header.last_offset()).filter(|last| *last >= offset) {
             return Err(AppendError::OffsetsOutOfOrder { offset, previous });
         }
-        batch.check_crc()?;
-        ready.push(ReadyBatch::untouched(batch)?);
+        batch.check_crc().map_err(corrupt)?;
+        ready.push(ReadyBatch::untouched(batch).map_err(corrupt)?);
     }
-    let size = ready.iter().map(|batch| batch.header.size).sum();
-    let record_count = ready.iter().map(|batch| u64::try_from(batch.header.record_count).unwrap_or(0)).sum();
-    Ok(Prepared { batches: ready, log_append_time: None, record_count, size })
+    let first = ready.first().map(|batch| batch.header);
+    let first_offset = first.filter(|first| first.magic == 2).map(|first| first.base_offset);
+    Ok(Prepared { batches: ready, first_offset, log_append_time: None })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::legacy::tests::put_message;
+    use crate::batch::BatchBuilder;
+    use crate::legacy::tests::message;
 
     fn batch(codec: Codec) -> Vec<u8> {
         let mut builder = BatchBuilder::new().compression(codec);
@@ -465,7 +576,7 @@ mod tests {
     fn produce_versions_from_3_on_take_one_batch_of_magic_2() {
         let (one, zstd) = (batch(Codec::None), batch(Codec::Zstd));
         let two = [one.clone(), one.clone()].concat();
-        let old = put_message(1, 0, 1, 0, None, b"x");
+        let old = message(1, 0, 1, 0, None, b"x");
         let damaged = [&one[..16], &[9], &one[17..]].concat();
         let cases: [(&[u8], i16, &str); 11] = [
             (&one, 3, ""),

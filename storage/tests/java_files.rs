@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use storage::batch::{Batches, Record};
 use storage::health::DirHealth;
+use storage::memory::ConversionMemory;
 use storage::{
     LoadHints, Log, LogConfig, LogContext, checkpoint, meta_properties, partition_metadata, producer_snapshot,
 };
@@ -59,6 +60,7 @@ fn open(disk: &MemDisk, clean_shutdown: bool) -> Log {
         clock: Arc::new(ManualClock::new(FIRST_TIMESTAMP + 1000)),
         health: Arc::new(DirHealth::new(PathBuf::from("/logs"), None)),
         producer_id_expiration: Duration::from_secs(86_400),
+        memory: ConversionMemory::default(),
     };
     let hints = LoadHints { clean_shutdown, ..LoadHints::default() };
     Log::open(Path::new("/logs/small-0"), TopicPartition::new("small", 0), LogConfig::default(), hints, context)

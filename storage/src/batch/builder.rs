@@ -4,10 +4,10 @@ use std::io;
 
 use bytes::Bytes;
 
-use super::{CONTROL, DELETE_HORIZON, HEADER_SIZE, Header, LOG_APPEND_TIME, LOG_OVERHEAD, NO_TIMESTAMP};
-use super::{TRANSACTIONAL, TimestampType, put_record};
-use crate::be::put_at;
-use crate::compression::{Compression, Lz4Checksum, compress};
+use super::record::{NO_HEADERS, put_headers, put_record};
+use super::{BatchHeader, CONTROL, DELETE_HORIZON, HEADER_SIZE, Header, LOG_APPEND_TIME, NO_TIMESTAMP};
+use super::{TRANSACTIONAL, TimestampType};
+use crate::compression::{Codec, Compression, Lz4Checksum, compress};
 
 /// Who produced a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,6 +127,14 @@ impl BatchBuilder {
         let base_timestamp = *self.base_timestamp.get_or_insert(timestamp);
         let is_append_time = self.attributes & LOG_APPEND_TIME != 0;
         let timestamp_delta = if is_append_time { 0 } else { timestamp.wrapping_sub(base_timestamp) };
+        let mut encoded = Vec::new();
+        let headers = match headers {
+            [] => NO_HEADERS,
+            _ => {
+                put_headers(&mut encoded, headers);
+                &encoded
+            }
+        };
         put_record(&mut self.records, offset - self.base_offset, timestamp_delta, key, value, headers);
         if !is_append_time {
             self.max_timestamp = self.max_timestamp.max(timestamp);
@@ -147,40 +155,37 @@ impl BatchBuilder {
 
     /// The batch. Fails only when the codec does.
     pub fn build(self) -> io::Result<Bytes> {
-        let packed = match self.compression.codec {
-            crate::compression::Codec::None => None,
-            _ => Some(compress(self.compression, &self.records, Lz4Checksum::Standard)?),
-        };
-        Ok(match packed {
-            Some(packed) => self.assemble(i16::from(self.compression.codec.id()), &packed),
-            None => self.build_uncompressed(),
-        })
+        if self.compression.codec == Codec::None {
+            return Ok(self.build_uncompressed());
+        }
+        let packed = compress(self.compression, &self.records, Lz4Checksum::Standard)?;
+        Ok(self.assemble(self.compression.codec, &packed))
     }
 
     /// The batch without compression, which cannot fail.
     pub(crate) fn build_uncompressed(self) -> Bytes {
-        self.assemble(0, &self.records)
+        self.assemble(Codec::None, &self.records)
     }
 
-    fn assemble(&self, codec_bits: i16, records: &[u8]) -> Bytes {
+    fn assemble(&self, codec: Codec, records: &[u8]) -> Bytes {
         let mut out = vec![0; HEADER_SIZE];
         out.extend_from_slice(records);
-        let last_offset_delta = (self.next_offset - self.base_offset - 1).max(0) as i32;
-        let length = (out.len() - LOG_OVERHEAD) as i32;
-        put_at(&mut out, 0, &self.base_offset.to_be_bytes());
-        put_at(&mut out, 8, &length.to_be_bytes());
-        put_at(&mut out, 12, &self.leader_epoch.to_be_bytes());
-        put_at(&mut out, 16, &[2]);
-        put_at(&mut out, 21, &(self.attributes | codec_bits).to_be_bytes());
-        put_at(&mut out, 23, &last_offset_delta.to_be_bytes());
-        put_at(&mut out, 27, &self.base_timestamp.unwrap_or(NO_TIMESTAMP).to_be_bytes());
-        put_at(&mut out, 35, &self.max_timestamp.to_be_bytes());
-        put_at(&mut out, 43, &self.producer.id.to_be_bytes());
-        put_at(&mut out, 51, &self.producer.epoch.to_be_bytes());
-        put_at(&mut out, 53, &self.producer.base_sequence.to_be_bytes());
-        put_at(&mut out, 57, &self.count.to_be_bytes());
-        let crc = crate::crc::crc32c(out.get(21..).unwrap_or_default());
-        put_at(&mut out, 17, &crc.to_be_bytes());
+        let header = BatchHeader {
+            base_offset: self.base_offset,
+            size: out.len(),
+            leader_epoch: self.leader_epoch,
+            magic: 2,
+            crc: 0,
+            attributes: self.attributes | i16::from(codec.id()),
+            last_offset_delta: (self.next_offset - self.base_offset - 1).max(0) as i32,
+            base_timestamp: self.base_timestamp.unwrap_or(NO_TIMESTAMP),
+            max_timestamp: self.max_timestamp,
+            producer_id: self.producer.id,
+            producer_epoch: self.producer.epoch,
+            base_sequence: self.producer.base_sequence,
+            record_count: self.count,
+        };
+        header.seal(&mut out);
         out.into()
     }
 

@@ -18,18 +18,23 @@ mod builder;
 mod control;
 mod raw;
 mod record;
+mod window;
 
 use bytes::Bytes;
 
+use crate::be::put_at;
 use crate::be::{i16_at, i32_at, i64_at, u32_at};
 use crate::compression::{Codec, Lz4Checksum, decompress, decompress_all};
 use crate::legacy;
+use crate::memory::{ConversionMemory, NoRoom};
+use record::Records;
 
 pub use builder::{BatchBuilder, ProducerFields};
 pub use control::{ControlType, EndTransactionMarker};
 pub(crate) use raw::RawRecords;
-pub(crate) use record::put_record;
-pub use record::{Header, Record, RecordShape};
+pub use record::{Header, Record, RecordRef, RecordShape};
+pub(crate) use record::{NO_HEADERS, bad_stream, bad_window, put_record};
+pub(crate) use window::Window;
 
 /// Offset and length field: what precedes the counted part of a batch.
 pub const LOG_OVERHEAD: usize = 12;
@@ -95,6 +100,9 @@ pub enum BatchError {
         /// What its reader said.
         what: String,
     },
+    /// A record is too large to be unpacked.
+    #[error(transparent)]
+    NoRoom(#[from] NoRoom),
 }
 
 /// Who set the timestamps of a batch.
@@ -196,6 +204,26 @@ impl BatchHeader {
         })
     }
 
+    /// Fills in the header at the start of `bytes`, which hold the records behind it; length and checksum follow from
+    /// them. Magic 2 only.
+    pub(crate) fn seal(&self, bytes: &mut [u8]) {
+        let length = (bytes.len() - LOG_OVERHEAD) as i32;
+        put_at(bytes, 0, &self.base_offset.to_be_bytes());
+        put_at(bytes, 8, &length.to_be_bytes());
+        put_at(bytes, 12, &self.leader_epoch.to_be_bytes());
+        put_at(bytes, 16, &[2]);
+        put_at(bytes, 21, &self.attributes.to_be_bytes());
+        put_at(bytes, 23, &self.last_offset_delta.to_be_bytes());
+        put_at(bytes, 27, &self.base_timestamp.to_be_bytes());
+        put_at(bytes, 35, &self.max_timestamp.to_be_bytes());
+        put_at(bytes, 43, &self.producer_id.to_be_bytes());
+        put_at(bytes, 51, &self.producer_epoch.to_be_bytes());
+        put_at(bytes, 53, &self.base_sequence.to_be_bytes());
+        put_at(bytes, 57, &self.record_count.to_be_bytes());
+        let crc = crate::crc::crc32c(bytes.get(21..).unwrap_or_default());
+        put_at(bytes, 17, &crc.to_be_bytes());
+    }
+
     /// Offset of the last record (or of the last one before compaction).
     pub fn last_offset(&self) -> i64 {
         self.base_offset.saturating_add(i64::from(self.last_offset_delta))
@@ -288,21 +316,42 @@ impl Batch {
             return legacy::records(self, limit);
         }
         let codec = self.header.codec()?;
-        let packed = self.bytes.slice(HEADER_SIZE.min(self.bytes.len())..);
-        let unpacked = decompress_all(codec, packed, Lz4Checksum::Standard, limit).map_err(bad_compression(codec))?;
-        record::read_all(&self.header, unpacked)
+        let unpacked = decompress_all(codec, self.payload(), Lz4Checksum::Standard, limit);
+        record::read_all(&self.header, &unpacked.map_err(bad_compression(codec))?)
     }
 
     /// Walks over the records without keeping keys or values; memory stays bounded however far they unpack. Checks
     /// every length and the count. Magic 2 only.
     pub fn for_each_shape(&self, visit: impl FnMut(RecordShape)) -> Result<(), BatchError> {
-        let codec = self.header.codec()?;
-        let packed = self.bytes.slice(HEADER_SIZE.min(self.bytes.len())..);
-        if codec == Codec::None {
-            return record::walk(&self.header, record::SliceSource::new(&packed), visit);
+        match self.header.codec()? {
+            Codec::None => record::walk(&self.header, Records::Plain(&self.payload()), visit),
+            codec => record::walk(&self.header, Records::Packed(self.window(codec)?), visit),
         }
-        let stream = decompress(codec, packed, Lz4Checksum::Standard).map_err(bad_compression(codec))?;
-        record::walk(&self.header, record::StreamSource::new(stream), visit)
+    }
+
+    /// Walks over the records of any format with their keys and values, one at a time; memory stays bounded by a window
+    /// and what `memory` allows. Checks every length and the count. Stops at the first error of `visit`.
+    pub fn for_each_record<E: From<BatchError>>(
+        &self,
+        memory: &ConversionMemory,
+        mut visit: impl FnMut(RecordRef<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        if self.header.magic < 2 {
+            return legacy::for_each_message(self, memory, |message| visit(message.checked()?));
+        }
+        match self.header.codec()? {
+            Codec::None => record::each(&self.header, Records::Plain(&self.payload()), memory, visit),
+            codec => record::each(&self.header, Records::Packed(self.window(codec)?), memory, visit),
+        }
+    }
+
+    /// What follows the header of a magic 2 batch.
+    fn payload(&self) -> Bytes {
+        self.bytes.slice(HEADER_SIZE.min(self.bytes.len())..)
+    }
+
+    fn window(&self, codec: Codec) -> Result<Window, BatchError> {
+        decompress(codec, self.payload(), Lz4Checksum::Standard).map(Window::new).map_err(bad_compression(codec))
     }
 
     /// The control record, if this is a control batch of a known kind with its record still there.
@@ -365,6 +414,7 @@ pub fn fuzz(bytes: &[u8]) {
         let _ = batch.check_crc();
         let _ = batch.records(1 << 20);
         let _ = batch.for_each_shape(|_| {});
+        let _ = batch.for_each_record(&ConversionMemory::new(1 << 20), |_| Ok::<(), BatchError>(()));
         let _ = batch.end_transaction_marker();
     }
 }

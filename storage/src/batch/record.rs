@@ -5,15 +5,15 @@
 //! value length varint (-1 null), value | header count varint | per header: key length varint, key, value length, value
 //! ```
 //!
-//! Two readers share one set of checks: [`read_all`] slices records out of memory, [`walk`] looks at their shape only,
-//! from memory or from an unpacking stream.
-
-use std::io::{BufRead, BufReader, Read};
+//! One parser for a record in one piece ([`Body`]); around it two walks over batches: [`walk`] looks at shapes, [`each`]
+//! hands out keys and values. Unpacked records come in pieces of a window; [`Skim`] passes over those that are larger.
 
 use bytes::Bytes;
 
+use super::window::{WINDOW, Window, WindowError};
 use super::{BatchError, BatchHeader, NO_SEQUENCE, TimestampType};
 use crate::be::put_varlong;
+use crate::memory::ConversionMemory;
 
 /// One record, of any format.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,34 +50,59 @@ pub struct RecordShape {
     pub offset_delta: i32,
     /// Its timestamp as the batch means it.
     pub timestamp: i64,
-    /// Whether there is a key, empty or not.
-    pub has_key: bool,
-    /// Bytes of the record with its length field.
-    pub size: usize,
+    /// Bytes of the key; `None` for a null key.
+    pub key_len: Option<usize>,
+    /// Bytes of the value; `None` for a null value.
+    pub value_len: Option<usize>,
 }
 
-/// Writes one record.
+/// A record of any format, where it lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RecordRef<'a> {
+    /// Position in the batch, from 0.
+    pub index: usize,
+    /// Its offset.
+    pub offset: i64,
+    /// Milliseconds, -1 none (magic 0).
+    pub timestamp: i64,
+    /// `None` is Kafka's null.
+    pub key: Option<&'a [u8]>,
+    /// `None` is Kafka's null.
+    pub value: Option<&'a [u8]>,
+    /// Count and headers as magic 2 encodes them.
+    pub(crate) headers: &'a [u8],
+}
+
+/// [`RecordRef::headers`] of a record without headers.
+pub(crate) const NO_HEADERS: &[u8] = &[0];
+
+/// Writes one record. `headers` are encoded, with their count.
 pub(crate) fn put_record(
     out: &mut Vec<u8>,
     offset_delta: i64,
     timestamp_delta: i64,
     key: Option<&[u8]>,
     value: Option<&[u8]>,
-    headers: &[Header],
+    headers: &[u8],
 ) {
-    let mut body = Vec::with_capacity(24 + key.map_or(0, <[u8]>::len) + value.map_or(0, <[u8]>::len));
-    body.push(0);
-    put_varlong(&mut body, timestamp_delta);
-    put_varlong(&mut body, offset_delta);
-    put_bytes(&mut body, key);
-    put_bytes(&mut body, value);
-    put_varlong(&mut body, headers.len() as i64);
+    let field = |bytes: Option<&[u8]>| bytes.map_or(1, |bytes| varlong_len(bytes.len() as i64) + bytes.len());
+    let size = 1 + varlong_len(timestamp_delta) + varlong_len(offset_delta) + field(key) + field(value) + headers.len();
+    put_varlong(out, size as i64);
+    out.push(0);
+    put_varlong(out, timestamp_delta);
+    put_varlong(out, offset_delta);
+    put_bytes(out, key);
+    put_bytes(out, value);
+    out.extend_from_slice(headers);
+}
+
+/// Headers as a record holds them.
+pub(crate) fn put_headers(out: &mut Vec<u8>, headers: &[Header]) {
+    put_varlong(out, headers.len() as i64);
     for header in headers {
-        put_bytes(&mut body, Some(&header.key));
-        put_bytes(&mut body, header.value.as_deref());
+        put_bytes(out, Some(&header.key));
+        put_bytes(out, header.value.as_deref());
     }
-    put_varlong(out, body.len() as i64);
-    out.extend_from_slice(&body);
 }
 
 fn put_bytes(out: &mut Vec<u8>, bytes: Option<&[u8]>) {
@@ -90,115 +115,267 @@ fn put_bytes(out: &mut Vec<u8>, bytes: Option<&[u8]>) {
     }
 }
 
-/// Where bytes come from, one after the other. `None` means the end, `Err` damage in the compressed stream.
-pub(super) trait Source {
-    fn byte(&mut self) -> Result<Option<u8>, String>;
-    /// Passes over `count` bytes; `false` when there are not as many.
-    fn skip(&mut self, count: usize) -> Result<bool, String>;
-    /// Bytes taken so far.
-    fn consumed(&self) -> usize;
+/// Bytes of a zig-zag varint.
+fn varlong_len(value: i64) -> usize {
+    let bits = 64 - (((value << 1) ^ (value >> 63)) as u64 | 1).leading_zeros() as usize;
+    bits.div_ceil(7)
 }
 
-/// Bytes in memory.
-pub(super) struct SliceSource<'a> {
+/// Walks over the fields of a record in memory.
+struct Cursor<'a> {
     bytes: &'a [u8],
-    position: usize,
+    at: usize,
 }
 
-impl<'a> SliceSource<'a> {
-    pub(super) fn new(bytes: &'a [u8]) -> SliceSource<'a> {
-        SliceSource { bytes, position: 0 }
-    }
-}
-
-impl Source for SliceSource<'_> {
-    fn byte(&mut self) -> Result<Option<u8>, String> {
-        let byte = self.bytes.get(self.position).copied();
-        self.position += usize::from(byte.is_some());
-        Ok(byte)
+impl<'a> Cursor<'a> {
+    fn left(&self) -> usize {
+        self.bytes.len() - self.at
     }
 
-    fn skip(&mut self, count: usize) -> Result<bool, String> {
-        let there = self.bytes.len() - self.position >= count;
-        self.position += if there { count } else { 0 };
-        Ok(there)
+    fn varlong(&mut self, field: &str) -> Result<i64, String> {
+        let (value, len) = varlong(self.bytes.get(self.at..).unwrap_or_default(), field)?;
+        self.at += len;
+        Ok(value)
     }
 
-    fn consumed(&self) -> usize {
-        self.position
-    }
-}
-
-/// Bytes out of an unpacking stream.
-pub(super) struct StreamSource {
-    stream: BufReader<Box<dyn Read + Send>>,
-    position: usize,
-}
-
-impl StreamSource {
-    pub(super) fn new(stream: Box<dyn Read + Send>) -> StreamSource {
-        StreamSource { stream: BufReader::with_capacity(32 * 1024, stream), position: 0 }
-    }
-}
-
-impl Source for StreamSource {
-    fn byte(&mut self) -> Result<Option<u8>, String> {
-        let byte = self.stream.fill_buf().map_err(|error| error.to_string())?.first().copied();
-        if byte.is_some() {
-            self.stream.consume(1);
-            self.position += 1;
-        }
-        Ok(byte)
+    fn varint(&mut self, field: &str) -> Result<i32, String> {
+        as_varint(self.varlong(field)?, field)
     }
 
-    fn skip(&mut self, count: usize) -> Result<bool, String> {
-        let mut left = count;
-        while left > 0 {
-            let there = self.stream.fill_buf().map_err(|error| error.to_string())?.len().min(left);
-            if there == 0 {
-                return Ok(false);
+    fn field(&mut self, field: &str) -> Result<Option<&'a [u8]>, String> {
+        let Ok(len) = usize::try_from(self.varint(field)?) else { return Ok(None) };
+        match self.bytes.get(self.at..).and_then(|left| left.get(..len)) {
+            Some(bytes) => {
+                self.at += len;
+                Ok(Some(bytes))
             }
-            self.stream.consume(there);
-            self.position += there;
-            left -= there;
+            None => Err(too_long(field, len, self.left())),
         }
-        Ok(true)
-    }
-
-    fn consumed(&self) -> usize {
-        self.position
     }
 }
 
-/// Walks over all declared records and checks that nothing is left behind them.
-pub(super) fn walk<S: Source>(
+#[cold]
+fn too_long(field: &str, len: usize, left: usize) -> String {
+    format!("{field} of {len} bytes, {left} are left")
+}
+
+fn as_varint(value: i64, field: &str) -> Result<i32, String> {
+    i32::try_from(value).map_err(|_| format!("{field} {value} does not fit 32 bits"))
+}
+
+/// Bytes of the longest varint.
+const MAX_VARLONG: usize = 10;
+
+/// The zig-zag varint at the start of `bytes`, and its length.
+#[inline]
+fn varlong(bytes: &[u8], field: &str) -> Result<(i64, usize), String> {
+    let mut value = 0u64;
+    for (count, byte) in bytes.iter().take(MAX_VARLONG).enumerate() {
+        value |= u64::from(byte & 0x7f) << (7 * count);
+        if byte & 0x80 == 0 {
+            return Ok(((value >> 1) as i64 ^ -((value & 1) as i64), count + 1));
+        }
+    }
+    Err(bad_varlong(bytes.len(), field))
+}
+
+#[cold]
+fn bad_varlong(there: usize, field: &str) -> String {
+    if there < MAX_VARLONG {
+        format!("{field} is cut short")
+    } else {
+        format!("{field} is longer than a varint can be")
+    }
+}
+
+/// The fields behind a record's length.
+struct Body<'a> {
+    timestamp_delta: i64,
+    offset_delta: i32,
+    key: Option<&'a [u8]>,
+    value: Option<&'a [u8]>,
+    headers: &'a [u8],
+}
+
+impl<'a> Body<'a> {
+    fn parse(bytes: &'a [u8]) -> Result<Body<'a>, String> {
+        if bytes.is_empty() {
+            return Err("attributes are missing".into());
+        }
+        let mut cursor = Cursor { bytes, at: 1 };
+        let timestamp_delta = cursor.varlong("timestamp delta")?;
+        let offset_delta = cursor.varint("offset delta")?;
+        let key = cursor.field("key")?;
+        let value = cursor.field("value")?;
+        let headers = bytes.get(cursor.at..).unwrap_or_default();
+        for_each_header(&mut cursor, |_, _| {})?;
+        match cursor.left() {
+            0 => Ok(Body { timestamp_delta, offset_delta, key, value, headers }),
+            left => Err(format!("{left} bytes of its length are unused")),
+        }
+    }
+
+    fn shape(&self, index: usize, header: &BatchHeader) -> RecordShape {
+        RecordShape {
+            index,
+            offset_delta: self.offset_delta,
+            timestamp: timestamp_of(header, self.timestamp_delta),
+            key_len: self.key.map(<[u8]>::len),
+            value_len: self.value.map(<[u8]>::len),
+        }
+    }
+
+    fn record(&self, index: usize, header: &BatchHeader) -> RecordRef<'a> {
+        RecordRef {
+            index,
+            offset: header.base_offset.wrapping_add(i64::from(self.offset_delta)),
+            timestamp: timestamp_of(header, self.timestamp_delta),
+            key: self.key,
+            value: self.value,
+            headers: self.headers,
+        }
+    }
+}
+
+fn for_each_header<'a>(
+    cursor: &mut Cursor<'a>,
+    mut visit: impl FnMut(&'a [u8], Option<&'a [u8]>),
+) -> Result<(), String> {
+    let count = header_count(cursor.varint("header count")?, cursor.left())?;
+    for _ in 0..count {
+        let key = cursor.field("header key")?.ok_or("a header key is null")?;
+        visit(key, cursor.field("header value")?);
+    }
+    Ok(())
+}
+
+fn header_count(count: i32, left: usize) -> Result<usize, String> {
+    // A header takes at least two bytes.
+    match usize::try_from(count) {
+        Ok(fits) if fits <= left / 2 => Ok(fits),
+        _ => Err(format!("header count {count} in {left} bytes")),
+    }
+}
+
+/// Where a batch's records are.
+pub(super) enum Records<'a> {
+    /// In memory, not packed.
+    Plain(&'a [u8]),
+    /// Behind a codec.
+    Packed(Window),
+}
+
+/// Looks at the shape of all declared records and checks that nothing is left behind them.
+pub(super) fn walk(
     header: &BatchHeader,
-    mut source: S,
+    records: Records<'_>,
     mut visit: impl FnMut(RecordShape),
 ) -> Result<(), BatchError> {
     let count = declared_count(header)?;
-    for index in 0..count {
-        let mut reader = RecordReader { source: &mut source, end: None };
-        let shape = reader.shape(index, header).map_err(|what| BatchError::BadRecord { index, what })?;
-        visit(shape);
+    match records {
+        Records::Plain(mut bytes) => {
+            for index in 0..count {
+                visit(take(&mut bytes, index)?.shape(index, header));
+            }
+            nothing_left(bytes.is_empty(), count)
+        }
+        Records::Packed(mut window) => {
+            for index in 0..count {
+                let bad = |what| BatchError::BadRecord { index, what };
+                window.see_few(MAX_VARLONG).map_err(|error| bad_stream(header, &error))?;
+                let (body, len) = length(window.seen()).map_err(bad)?;
+                window.pass(len);
+                if body > WINDOW {
+                    visit(Skim { window: &mut window, left: body, header }.shape(index)?);
+                    continue;
+                }
+                let is_there = window.see_few(body).map_err(|error| bad_stream(header, &error))?;
+                let bytes = window.seen().get(..body).filter(|_| is_there);
+                let bytes = bytes.ok_or_else(|| bad(too_long("record", body, window.seen().len())))?;
+                visit(Body::parse(bytes).map_err(bad)?.shape(index, header));
+                window.pass(body);
+            }
+            let more = window.see_few(1).map_err(|error| bad_stream(header, &error))?;
+            nothing_left(!more, count)
+        }
     }
-    let left = source.byte().map_err(|what| BatchError::BadRecord { index: count, what })?;
-    nothing_left(left.is_none(), count)
+}
+
+/// Hands out all declared records and checks that nothing is left behind them. Stops at the visitor's first error.
+pub(super) fn each<E: From<BatchError>>(
+    header: &BatchHeader,
+    records: Records<'_>,
+    memory: &ConversionMemory,
+    mut visit: impl FnMut(RecordRef<'_>) -> Result<(), E>,
+) -> Result<(), E> {
+    let count = declared_count(header)?;
+    match records {
+        Records::Plain(mut bytes) => {
+            for index in 0..count {
+                visit(take(&mut bytes, index)?.record(index, header))?;
+            }
+            Ok(nothing_left(bytes.is_empty(), count)?)
+        }
+        Records::Packed(mut window) => {
+            for index in 0..count {
+                let bad = |what| BatchError::BadRecord { index, what };
+                window.see_few(MAX_VARLONG).map_err(|error| bad_stream(header, &error))?;
+                let (body, len) = length(window.seen()).map_err(bad)?;
+                window.pass(len);
+                let is_there = window.see(body, memory).map_err(|error| bad_window(header, error))?;
+                let bytes = window.seen().get(..body).filter(|_| is_there);
+                let bytes = bytes.ok_or_else(|| bad(too_long("record", body, window.seen().len())))?;
+                visit(Body::parse(bytes).map_err(bad)?.record(index, header))?;
+                window.pass(body);
+            }
+            let more = window.see_few(1).map_err(|error| bad_stream(header, &error))?;
+            Ok(nothing_left(!more, count)?)
+        }
+    }
 }
 
 /// Slices all declared records out of `bytes` and checks that nothing is left behind them.
-pub(super) fn read_all(header: &BatchHeader, bytes: Bytes) -> Result<Vec<Record>, BatchError> {
-    let count = declared_count(header)?;
-    let mut source = SliceSource::new(&bytes);
+pub(super) fn read_all(header: &BatchHeader, bytes: &Bytes) -> Result<Vec<Record>, BatchError> {
     // A record takes at least 7 bytes, so a lying count cannot ask for more room than the data justify.
-    let mut records = Vec::with_capacity(count.min(bytes.len() / 7));
-    for index in 0..count {
-        let mut reader = RecordReader { source: &mut source, end: None };
-        let record = reader.record(index, header, &bytes).map_err(|what| BatchError::BadRecord { index, what })?;
-        records.push(record);
+    let mut records = Vec::with_capacity(declared_count(header)?.min(bytes.len() / 7));
+    let mut rest: &[u8] = bytes;
+    let slice = |part: &[u8]| bytes.slice_ref(part);
+    for index in 0..declared_count(header)? {
+        let body = take(&mut rest, index)?;
+        let mut headers = Vec::new();
+        let mut cursor = Cursor { bytes: body.headers, at: 0 };
+        let listed = for_each_header(&mut cursor, |key, value| {
+            headers.push(Header { key: slice(key), value: value.map(slice) })
+        });
+        listed.map_err(|what| BatchError::BadRecord { index, what })?;
+        records.push(Record {
+            offset: header.base_offset.wrapping_add(i64::from(body.offset_delta)),
+            timestamp: timestamp_of(header, body.timestamp_delta),
+            sequence: sequence_of(header, body.offset_delta),
+            key: body.key.map(slice),
+            value: body.value.map(slice),
+            headers,
+        });
     }
-    nothing_left(source.consumed() == bytes.len(), count)?;
+    nothing_left(rest.is_empty(), records.len())?;
     Ok(records)
+}
+
+/// Takes one record off the front.
+fn take<'a>(bytes: &mut &'a [u8], index: usize) -> Result<Body<'a>, BatchError> {
+    let bad = |what| BatchError::BadRecord { index, what };
+    let (body, len) = length(bytes).map_err(bad)?;
+    let rest = bytes.get(len..).unwrap_or_default();
+    let (record, rest) = rest.split_at_checked(body).ok_or_else(|| bad(too_long("record", body, rest.len())))?;
+    *bytes = rest;
+    Body::parse(record).map_err(bad)
+}
+
+/// A record's length and the bytes of that field.
+fn length(bytes: &[u8]) -> Result<(usize, usize), String> {
+    let (value, len) = varlong(bytes, "length")?;
+    let value = as_varint(value, "length")?;
+    Ok((usize::try_from(value).map_err(|_| format!("length {value}"))?, len))
 }
 
 fn declared_count(header: &BatchHeader) -> Result<usize, BatchError> {
@@ -211,125 +388,75 @@ fn nothing_left(nothing: bool, count: usize) -> Result<(), BatchError> {
     if nothing { Ok(()) } else { Err(BatchError::BadRecord { index: count, what: what() }) }
 }
 
-/// Reads one record; every field must end within the record's own length.
-struct RecordReader<'s, S> {
-    source: &'s mut S,
-    end: Option<usize>,
+pub(crate) fn bad_stream(header: &BatchHeader, error: &std::io::Error) -> BatchError {
+    let codec = header.codec().map_or("unknown", |codec| codec.name());
+    BatchError::BadCompression { codec, what: error.to_string() }
 }
 
-impl<S: Source> RecordReader<'_, S> {
-    fn shape(&mut self, index: usize, header: &BatchHeader) -> Result<RecordShape, String> {
-        let start = self.source.consumed();
-        let (timestamp_delta, offset_delta) = self.head()?;
-        let has_key = self.skip_bytes("key")?;
-        self.skip_bytes("value")?;
-        for _ in 0..self.header_count()? {
-            if !self.skip_bytes("header key")? {
-                return Err("a header key is null".into());
-            }
-            self.skip_bytes("header value")?;
+pub(crate) fn bad_window(header: &BatchHeader, error: WindowError) -> BatchError {
+    match error {
+        WindowError::Stream(error) => bad_stream(header, &error),
+        WindowError::NoRoom(error) => BatchError::NoRoom(error),
+    }
+}
+
+/// Passes over a record that is larger than a window.
+struct Skim<'w> {
+    window: &'w mut Window,
+    /// Bytes of the record that are left.
+    left: usize,
+    header: &'w BatchHeader,
+}
+
+impl Skim<'_> {
+    fn shape(&mut self, index: usize) -> Result<RecordShape, BatchError> {
+        let bad = |what: String| BatchError::BadRecord { index, what };
+        self.skip(1, "attributes", index)?;
+        let timestamp_delta = self.varlong("timestamp delta", index)?;
+        let offset_delta = as_varint(self.varlong("offset delta", index)?, "offset delta").map_err(bad)?;
+        let key_len = self.field("key", index)?;
+        let value_len = self.field("value", index)?;
+        let count = as_varint(self.varlong("header count", index)?, "header count").map_err(bad)?;
+        for _ in 0..header_count(count, self.left).map_err(bad)? {
+            self.field("header key", index)?.ok_or_else(|| bad("a header key is null".into()))?;
+            self.field("header value", index)?;
         }
-        self.finish()?;
-        let timestamp = timestamp_of(header, timestamp_delta);
-        Ok(RecordShape { index, offset_delta, timestamp, has_key, size: self.source.consumed() - start })
-    }
-
-    fn record(&mut self, index: usize, header: &BatchHeader, bytes: &Bytes) -> Result<Record, String> {
-        let (timestamp_delta, offset_delta) = self.head()?;
-        let key = self.slice("key", bytes)?;
-        let value = self.slice("value", bytes)?;
-        let mut headers = Vec::new();
-        for _ in 0..self.header_count()? {
-            let key = self.slice("header key", bytes)?.ok_or("a header key is null")?;
-            headers.push(Header { key, value: self.slice("header value", bytes)? });
+        if self.left > 0 {
+            return Err(bad(format!("{} bytes of its length are unused", self.left)));
         }
-        self.finish()?;
-        Ok(Record {
-            offset: header.base_offset.wrapping_add(i64::from(offset_delta)),
-            timestamp: timestamp_of(header, timestamp_delta),
-            sequence: sequence_of(header, offset_delta, index),
-            key,
-            value,
-            headers,
-        })
+        let timestamp = timestamp_of(self.header, timestamp_delta);
+        Ok(RecordShape { index, offset_delta, timestamp, key_len, value_len })
     }
 
-    /// Length, attributes and the two deltas.
-    fn head(&mut self) -> Result<(i64, i32), String> {
-        let size = self.varint("length")?;
-        let size = usize::try_from(size).map_err(|_| format!("length {size}"))?;
-        self.end = Some(self.source.consumed().saturating_add(size));
-        self.byte("attributes")?;
-        Ok((self.varlong("timestamp delta")?, self.varint("offset delta")?))
+    fn varlong(&mut self, field: &str, index: usize) -> Result<i64, BatchError> {
+        self.window.see_few(MAX_VARLONG).map_err(|error| bad_stream(self.header, &error))?;
+        let seen = self.window.seen();
+        let own = seen.get(..self.left.min(seen.len())).unwrap_or_default();
+        let (value, len) = varlong(own, field).map_err(|what| BatchError::BadRecord { index, what })?;
+        self.window.pass(len);
+        self.left -= len;
+        Ok(value)
     }
 
-    fn header_count(&mut self) -> Result<usize, String> {
-        let count = self.varint("header count")?;
-        let count = usize::try_from(count).map_err(|_| format!("header count {count}"))?;
-        // A header takes at least two bytes.
-        if count > self.left() / 2 { Err(format!("header count {count} in {} bytes", self.left())) } else { Ok(count) }
+    fn field(&mut self, field: &str, index: usize) -> Result<Option<usize>, BatchError> {
+        let len = as_varint(self.varlong(field, index)?, field);
+        let len = len.map_err(|what| BatchError::BadRecord { index, what })?;
+        let Ok(len) = usize::try_from(len) else { return Ok(None) };
+        self.skip(len, field, index)?;
+        Ok(Some(len))
     }
 
-    fn finish(&mut self) -> Result<(), String> {
-        match self.left() {
-            0 => Ok(()),
-            left => Err(format!("{left} bytes of its length are unused")),
+    fn skip(&mut self, len: usize, field: &str, index: usize) -> Result<(), BatchError> {
+        let bad = |what: String| Err(BatchError::BadRecord { index, what });
+        if len > self.left {
+            return bad(too_long(field, len, self.left));
         }
-    }
-
-    fn left(&self) -> usize {
-        self.end.map_or(usize::MAX, |end| end.saturating_sub(self.source.consumed()))
-    }
-
-    /// Passes over a length and its bytes; whether they were not null.
-    fn skip_bytes(&mut self, field: &str) -> Result<bool, String> {
-        let Some(len) = self.len(field)? else { return Ok(false) };
-        if self.source.skip(len)? { Ok(true) } else { Err(format!("{field} cut short")) }
-    }
-
-    fn slice(&mut self, field: &str, bytes: &Bytes) -> Result<Option<Bytes>, String> {
-        let from = |reader: &Self| reader.source.consumed();
-        let Some(len) = self.len(field)? else { return Ok(None) };
-        let start = from(self);
-        if !self.source.skip(len)? {
-            return Err(format!("{field} cut short"));
+        self.left -= len;
+        match self.window.skip(len) {
+            Ok(true) => Ok(()),
+            Ok(false) => bad(format!("{field} cut short")),
+            Err(error) => Err(bad_stream(self.header, &error)),
         }
-        Ok(Some(bytes.slice(start..start + len)))
-    }
-
-    /// A length that fits the record, or `None` for null.
-    fn len(&mut self, field: &str) -> Result<Option<usize>, String> {
-        let len = self.varint(field)?;
-        if len < 0 {
-            return Ok(None);
-        }
-        let len = len as usize;
-        let left = self.left();
-        if len > left { Err(format!("{field} of {len} bytes, {left} are left")) } else { Ok(Some(len)) }
-    }
-
-    fn byte(&mut self, field: &str) -> Result<u8, String> {
-        if self.left() == 0 {
-            return Err(format!("{field} is beyond its length"));
-        }
-        self.source.byte()?.ok_or_else(|| format!("{field} is missing"))
-    }
-
-    fn varint(&mut self, field: &str) -> Result<i32, String> {
-        let value = self.varlong(field)?;
-        i32::try_from(value).map_err(|_| format!("{field} {value} does not fit 32 bits"))
-    }
-
-    fn varlong(&mut self, field: &str) -> Result<i64, String> {
-        let mut value = 0u64;
-        for shift in (0..70).step_by(7) {
-            let byte = self.byte(field)?;
-            value |= u64::from(byte & 0x7f) << shift.min(63);
-            if byte & 0x80 == 0 {
-                return Ok((value >> 1) as i64 ^ -((value & 1) as i64));
-            }
-        }
-        Err(format!("{field} is longer than a varint can be"))
     }
 }
 
@@ -340,7 +467,7 @@ fn timestamp_of(header: &BatchHeader, delta: i64) -> i64 {
     }
 }
 
-fn sequence_of(header: &BatchHeader, offset_delta: i32, _index: usize) -> i32 {
+fn sequence_of(header: &BatchHeader, offset_delta: i32) -> i32 {
     if header.base_sequence == NO_SEQUENCE {
         return NO_SEQUENCE;
     }

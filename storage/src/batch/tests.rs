@@ -33,8 +33,8 @@ fn what_is_built_is_read_again() {
         assert_eq!((records[1].key.clone(), records[1].value.clone()), (None, Some(Bytes::new())));
         assert_eq!((records[2].key.clone(), records[2].value.clone()), (Some(Bytes::new()), None));
         let mut shapes = Vec::new();
-        batch.for_each_shape(|shape| shapes.push((shape.offset_delta, shape.timestamp, shape.has_key))).unwrap();
-        assert_eq!(shapes, [(0, 1000, true), (1, 1500, false), (2, 900, true)]);
+        batch.for_each_shape(|shape| shapes.push((shape.offset_delta, shape.timestamp, shape.key_len))).unwrap();
+        assert_eq!(shapes, [(0, 1000, Some(3)), (1, 1500, None), (2, 900, Some(0))]);
     }
 }
 

@@ -11,7 +11,7 @@ use world::{Disk, MemDisk, Unsynced};
 use zk_paths::ids::{LeaderEpoch, TopicPartition};
 
 use super::*;
-use crate::batch::{Batch, BatchBuilder, Batches, ControlType, EndTransactionMarker, ProducerFields};
+use crate::batch::{Batch, BatchBuilder, Batches, ControlType, EndTransactionMarker, ProducerFields, TimestampType};
 use crate::compression::Codec;
 use crate::file_name::FileKind;
 use crate::log_config::LogConfig;
@@ -323,7 +323,8 @@ fn undecided_transactions_are_not_cleaned() {
 /// A message of an old format, as a follower gets it.
 fn old(magic: u8, offset: i64, key: &str, value: Option<&str>) -> Vec<u8> {
     let mut out = Vec::new();
-    crate::legacy::put_message(&mut out, magic, offset, NOW, 0, Some(key.as_bytes()), value.map(str::as_bytes));
+    let stamp = crate::legacy::Stamp { magic, timestamp: NOW, timestamp_type: TimestampType::CreateTime };
+    crate::legacy::put_message(&mut out, offset, stamp, Some(key.as_bytes()), value.map(str::as_bytes));
     out
 }
 

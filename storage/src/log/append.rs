@@ -13,8 +13,9 @@ use crate::file_name::FileKind;
 use crate::log_config::{LogConfig, millis};
 use crate::producer_snapshot;
 use crate::producer_state::{AppendOrigin, BatchMetadata, Checked};
+use crate::ready::Prepared;
 use crate::segment::Segment;
-use crate::validate::{AppendError, Prepared, prepare_for_follower, prepare_for_leader};
+use crate::validate::{AppendError, Terms, prepare_for_follower, prepare_for_leader, wants_rebuild};
 
 /// What an append did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,10 +54,18 @@ impl Log {
         self.check_online()?;
         let config = self.config.load_full();
         let now_ms = self.context.clock.now_ms();
-        let mut prepared = prepare_for_leader(&records, &config, origin, now_ms)?;
+        let (partition, memory) = (&self.partition, &self.context.memory);
+        let terms = Terms { partition, config: &config, origin, now_ms, memory };
+        let mut prepared = prepare_for_leader(&records, &terms)?;
         let mut state = self.state();
-        prepared.assign(self.tail.end_offset(), leader_epoch.0);
+        prepared.assign(self.tail.end_offset(), leader_epoch.0).map_err(|error| terms.corrupt(error))?;
         self.write(&mut state, prepared, &config, origin, now_ms)
+    }
+
+    /// Whether appending these records as leader means packing or converting them first. That takes long: it should be done
+    /// where nobody waits for the thread.
+    pub fn wants_rebuild(&self, records: &[u8]) -> bool {
+        wants_rebuild(records, &self.config.load())
     }
 
     /// Appends what was fetched from a leader, as it is. `leader_epoch` is the one this replica knows; batches of a newer
@@ -65,7 +74,7 @@ impl Log {
         self.check_online()?;
         let config = self.config.load_full();
         let now_ms = self.context.clock.now_ms();
-        let prepared = prepare_for_follower(&records, leader_epoch.0)?;
+        let prepared = prepare_for_follower(&records, leader_epoch.0, &self.partition)?;
         let mut state = self.state();
         if let Some(first) = prepared.batches.first() {
             let first_offset = first.header.base_offset;
@@ -95,14 +104,14 @@ impl Log {
             Checked::Duplicate(batch) => return Ok(self.duplicate(batch, first.leader_epoch)),
         };
         let info = LogAppendInfo {
-            first_offset: if first.magic == 2 { Offset(first.base_offset) } else { Offset::NONE },
+            first_offset: prepared.first_offset.map_or(Offset::NONE, Offset),
             last_offset: Offset(last.last_offset()),
             max_timestamp: prepared.max_timestamp(),
             log_append_time: prepared.log_append_time.unwrap_or(NO_TIMESTAMP),
             log_start_offset: self.log_start_offset(),
             leader_epoch: LeaderEpoch(last.leader_epoch),
-            record_count: prepared.record_count,
-            size: prepared.size,
+            record_count: prepared.record_count(),
+            size: prepared.size(),
             is_duplicate: false,
             rolled: false,
         };
@@ -127,7 +136,7 @@ impl Log {
         self.is_dirty.store(true, Ordering::Release);
         self.note_epochs(prepared);
         let active = self.active()?;
-        let rolls = should_roll(&active, prepared.size as u64, &info, config, now_ms)?;
+        let rolls = should_roll(&active, prepared.size() as u64, &info, config, now_ms)?;
         let segment = if rolls {
             // Old formats do not tell their first offset; this guess is never above it (UnifiedLog.maybeRoll).
             let guess = info.last_offset.0.saturating_sub(i64::from(i32::MAX));

@@ -29,6 +29,7 @@ use crate::error::StorageError;
 use crate::health::DirHealth;
 use crate::leader_epoch_cache::LeaderEpochCache;
 use crate::log_config::LogConfig;
+use crate::memory::ConversionMemory;
 use crate::producer_state::ProducerState;
 use crate::recovery::{self, Loaded};
 use crate::segment::Segment;
@@ -52,6 +53,8 @@ pub struct LogContext {
     pub health: Arc<DirHealth>,
     /// `producer.id.expiration.ms`.
     pub producer_id_expiration: Duration,
+    /// For records that are converted or packed anew, shared by all logs.
+    pub memory: ConversionMemory,
 }
 
 /// What is known of a log before it is opened.

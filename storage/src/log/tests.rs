@@ -31,6 +31,7 @@ fn context(disk: &MemDisk) -> LogContext {
         clock: Arc::new(ManualClock::new(NOW)),
         health: Arc::new(DirHealth::new(PathBuf::from("/logs"), None)),
         producer_id_expiration: Duration::from_secs(86_400),
+        memory: ConversionMemory::default(),
     }
 }
 
@@ -171,7 +172,7 @@ fn refused_records_leave_no_trace() {
     assert!(matches!(refused(batch_of(&[&[0; 300]], NOW, Codec::None)), AppendError::MessageTooLarge { max: 200, .. }));
     let mut broken = batch_of(&[b"x"], NOW, Codec::None).to_vec();
     broken[65] ^= 1;
-    assert!(matches!(refused(broken.into()), AppendError::CorruptRecord(_)));
+    assert!(matches!(refused(broken.into()), AppendError::CorruptRecord { .. }));
     let two = [batch_of(&[b"x"], NOW, Codec::None), batch_of(&[b"y"], NOW, Codec::None)].concat();
     assert!(matches!(refused(two.into()), AppendError::InvalidRecord { .. }));
     let offset = BatchBuilder::new().base_offset(5);
@@ -222,17 +223,276 @@ fn a_topics_codec_replaces_the_producers() {
 
 #[test]
 fn old_formats_become_batches() {
-    use crate::legacy::tests::{put_message, wrapper};
+    use crate::legacy::tests::{message, wrapper};
     let disk = MemDisk::new();
     let log = open(&disk, LogConfig::default());
-    let plain = [put_message(0, 7, -1, 0, Some(b"k"), b"v0"), put_message(0, 9, -1, 0, None, b"v1")].concat();
-    let inner = [put_message(1, 0, 50, 0, None, b"v2"), put_message(1, 1, 60, 0, None, b"v3")].concat();
+    let plain = [message(0, 7, -1, 0, Some(b"k"), b"v0"), message(0, 9, -1, 0, None, b"v1")].concat();
+    let inner = [message(1, 0, 50, 0, None, b"v2"), message(1, 1, 60, 0, None, b"v3")].concat();
     log.append_as_leader(plain.into(), EPOCH, AppendOrigin::Client).unwrap();
     let info = log.append_as_leader(wrapper(1, 1, Codec::Gzip, &inner), EPOCH, AppendOrigin::Client).unwrap();
     assert_eq!((info.first_offset, info.last_offset, info.max_timestamp), (Offset(2), Offset(3), 60));
     assert_eq!(values(&read_all(&log, 0)), [&b"v0"[..], b"v1", b"v2", b"v3"]);
     let corrupt = wrapper(1, 1, Codec::Gzip, b"nonsense");
-    assert!(matches!(log.append_as_leader(corrupt, EPOCH, AppendOrigin::Client), Err(AppendError::CorruptRecord(_))));
+    assert!(matches!(
+        log.append_as_leader(corrupt, EPOCH, AppendOrigin::Client),
+        Err(AppendError::CorruptRecord { .. })
+    ));
+}
+
+#[test]
+fn answers_have_kafkas_words() {
+    let disk = MemDisk::new();
+    let hour = Some(Duration::from_secs(3600));
+    let config = LogConfig { compact: true, timestamp_after_max: hour, max_message_bytes: 900, ..LogConfig::default() };
+    let log = open(&disk, config);
+    let build = |keys: &[bool], timestamp: i64, codec| {
+        let mut builder = BatchBuilder::new().compression(codec);
+        keys.iter().for_each(|key| builder.append(timestamp, key.then_some(&b"k"[..]), Some(b"v"), &[]));
+        builder.build().unwrap()
+    };
+    let put = |position: usize, value: &[u8]| {
+        let mut bytes = build(&[true], NOW, Codec::None).to_vec();
+        bytes[position..position + value.len()].copy_from_slice(value);
+        let crc = crate::crc::crc32c(&bytes[21..]);
+        bytes[17..21].copy_from_slice(&crc.to_be_bytes());
+        Bytes::from(bytes)
+    };
+    let compacted = "Compacted topic cannot accept message without key in topic partition t-0";
+    let one = |index| format!("RecordError(batchIndex={index}, message='{compacted}')");
+    let rejected = "One or more records have been rejected due to";
+    let cases = [
+        (
+            build(&[true, false, false, false, false], NOW, Codec::None),
+            format!(
+                "{rejected} 4 record errors in total, and only showing the first three errors at most: [{}, {}, {}]",
+                one(1),
+                one(2),
+                one(3)
+            ),
+            vec![(1, compacted.to_owned()), (2, compacted.to_owned()), (3, compacted.to_owned()), (4, compacted.to_owned())],
+        ),
+        (
+            build(&[true], NOW + 3_600_001, Codec::Gzip),
+            format!("{rejected} invalid timestamp"),
+            vec![(
+                0,
+                format!(
+                    "Timestamp {} of message with offset 0 is out of range. The timestamp should be within [{}, {}]",
+                    NOW + 3_600_001,
+                    NOW.wrapping_sub(i64::MAX),
+                    NOW + 3_600_000
+                ),
+            )],
+        ),
+        (
+            put(0, &7i64.to_be_bytes()),
+            "The baseOffset of the record batch in the append to t-0 should be 0, but it is 7".into(),
+            vec![],
+        ),
+        (
+            put(23, &(-1i32).to_be_bytes()),
+            "Batch has an invalid offset range: [0, -1] in topic partition t-0".into(),
+            vec![],
+        ),
+        (
+            put(57, &0i32.to_be_bytes()),
+            "Invalid reported count for record batch: 0 in topic partition t-0".into(),
+            vec![],
+        ),
+        (
+            put(57, &2i32.to_be_bytes()),
+            "Inconsistent batch offset range [0, 0] and count of records 2 in topic partition t-0".into(),
+            vec![],
+        ),
+        (
+            put(21, &0x20i16.to_be_bytes()),
+            "Clients are not allowed to write control records in topic partition t-0".into(),
+            vec![],
+        ),
+        (
+            put(43, &5i64.to_be_bytes()),
+            "Invalid sequence number -1 in record batch with producerId 5 in topic partition t-0".into(),
+            vec![],
+        ),
+        (
+            [build(&[true], NOW, Codec::None), build(&[true], NOW, Codec::None)].concat().into(),
+            "Compressed outer record has more than one batch".into(),
+            vec![],
+        ),
+        (
+            build(&[true; 200], NOW, Codec::None),
+            "The record batch size in the append to t-0 is 1997 bytes which exceeds the maximum configured value of 900."
+                .into(),
+            vec![],
+        ),
+    ];
+    for (records, text, errors) in cases {
+        let error = log.append_as_leader(records, EPOCH, AppendOrigin::Client).unwrap_err();
+        assert_eq!(error.to_string(), text);
+        let (AppendError::InvalidRecord { record_errors, .. } | AppendError::InvalidTimestamp { record_errors, .. }) =
+            error
+        else {
+            continue;
+        };
+        let told: Vec<_> = record_errors.into_iter().map(|error| (error.batch_index, error.message)).collect();
+        assert_eq!(told, errors);
+    }
+    assert_eq!(log.size(), 0);
+}
+
+/// Everything in the log, batch by batch: magic, codec, and offsets, timestamps and values of the records.
+type Stored = Vec<(u8, Codec, Vec<(i64, i64, Vec<u8>)>)>;
+
+fn stored(log: &Log) -> Stored {
+    let slice = log.read(Offset(0), 1 << 20, log.log_end_offset(), true).unwrap().slice.unwrap();
+    let batches = Batches::new(slice.read().unwrap()).map(Result::unwrap).map(|batch| {
+        batch.check_crc().unwrap();
+        let records = batch.records(1 << 20).unwrap().into_iter();
+        let records =
+            records.map(|record| (record.offset, record.timestamp, record.value.unwrap_or_default().to_vec()));
+        (batch.header.magic, batch.header.codec().unwrap(), records.collect())
+    });
+    batches.collect()
+}
+
+#[test]
+fn topics_of_old_formats_get_old_messages() {
+    use crate::legacy::tests::{message, wrapper};
+    let sent = |codec| {
+        let mut builder = BatchBuilder::new().compression(codec);
+        builder.append(NOW, Some(b"k"), Some(b"a"), &[]);
+        builder.append(NOW + 5, None, Some(b"b"), &[]);
+        builder.build().unwrap()
+    };
+    let inner = |magic| [message(magic, 0, NOW, 0, None, b"a"), message(magic, 1, NOW + 5, 0, None, b"b")].concat();
+    for magic in [0, 1] {
+        let at = |time| if magic == 0 { -1 } else { time };
+        for codec in [Codec::None, Codec::Gzip, Codec::Snappy, Codec::Lz4] {
+            let disk = MemDisk::new();
+            let compression = TopicCompression::Fixed(codec.into());
+            let log = open(&disk, LogConfig { record_magic: magic, compression, ..LogConfig::default() });
+            // One in magic 2, and one that is in the topic's format and codec already.
+            let info = log.append_as_leader(sent(Codec::Zstd), EPOCH, AppendOrigin::Client).unwrap();
+            assert_eq!((info.first_offset, info.last_offset, info.record_count), (Offset(0), Offset(1), 2));
+            let own = if codec == Codec::None { inner(magic).into() } else { wrapper(magic, 1, codec, &inner(magic)) };
+            let info = log.append_as_leader(own, EPOCH, AppendOrigin::Client).unwrap();
+            assert_eq!((info.first_offset, info.last_offset, info.record_count), (Offset(2), Offset(3), 2));
+            let record = |offset, time, value: &[u8]| (offset, at(time), value.to_vec());
+            let all = [record(0, NOW, b"a"), record(1, NOW + 5, b"b"), record(2, NOW, b"a"), record(3, NOW + 5, b"b")];
+            let expected: Stored = match codec {
+                Codec::None => all.into_iter().map(|one| (magic, codec, vec![one])).collect(),
+                _ => all.chunks(2).map(|two| (magic, codec, two.to_vec())).collect(),
+            };
+            assert_eq!(stored(&log), expected, "magic {magic} {codec:?}");
+            drop(log);
+            // The same again after a start, found by offset and by time.
+            let log = open(&disk, LogConfig { record_magic: magic, ..LogConfig::default() });
+            assert_eq!(stored(&log), expected);
+            assert_eq!(read_all(&log, 3).len(), 1, "magic {magic} {codec:?}");
+            let found = log.offset_for_timestamp(NOW + 5).unwrap().map(|found| (found.offset, found.timestamp));
+            assert_eq!(found, (magic == 1).then_some((Offset(1), NOW + 5)));
+        }
+    }
+}
+
+#[test]
+fn old_formats_get_log_append_time_and_refuse_what_they_cannot_hold() {
+    use crate::legacy::tests::{message, wrapper};
+    let disk = MemDisk::new();
+    let timestamp_type = TimestampType::LogAppendTime;
+    let log = open(&disk, LogConfig { record_magic: 1, timestamp_type, ..LogConfig::default() });
+    let inner = [message(1, 0, 5, 0, None, b"a"), message(1, 1, 6, 0, None, b"b")].concat();
+    for records in [Bytes::from(inner.clone()), wrapper(1, 1, Codec::Gzip, &inner), batch_of(&[b"c"], 7, Codec::None)] {
+        let info = log.append_as_leader(records, EPOCH, AppendOrigin::Client).unwrap();
+        assert_eq!((info.max_timestamp, info.log_append_time), (NOW, NOW));
+    }
+    assert!(stored(&log).iter().all(|(_, _, records)| records.iter().all(|(_, timestamp, _)| *timestamp == NOW)));
+    let mut with_header = BatchBuilder::new();
+    let header = crate::batch::Header { key: Bytes::from_static(b"h"), value: None };
+    with_header.append(NOW, None, Some(b"v"), &[header]);
+    for (records, text) in [
+        (idempotent(0, 1), "Idempotent records cannot be used with magic version 1"),
+        (with_header.build().unwrap(), "Magic v1 does not support record headers"),
+    ] {
+        let error = log.append_as_leader(records, EPOCH, AppendOrigin::Client).unwrap_err();
+        assert!(matches!(error, AppendError::UnsupportedForMessageFormat { .. }), "{error:?}");
+        assert_eq!(error.to_string(), text);
+    }
+}
+
+#[test]
+fn what_is_wrong_inside_wrappers_is_told() {
+    use crate::legacy::tests::{message, wrapper};
+    let disk = MemDisk::new();
+    let log = open(&disk, LogConfig::default());
+    let mut corrupt = message(1, 1, 1, 0, None, b"v");
+    *corrupt.last_mut().unwrap() ^= 1;
+    let good = message(1, 0, 1, 0, None, b"v");
+    for (inner, text) in [
+        (
+            [good.clone(), message(0, 1, 1, 0, None, b"v")].concat(),
+            "'s magic does not match outer magic 1 in topic partition t-0",
+        ),
+        ([good.clone(), message(1, 1, 1, 1, None, b"v")].concat(), "Inner messages must not be compressed"),
+        ([good.clone(), corrupt].concat(), "stored CRC"),
+        ([good.clone(), good[..20].to_vec()].concat(), "cut short"),
+        (Vec::new(), "holds no message"),
+    ] {
+        let last = if inner.is_empty() { 0 } else { 1 };
+        let records = wrapper(1, last, Codec::Snappy, &inner);
+        let error = log.append_as_leader(records, EPOCH, AppendOrigin::Client).unwrap_err();
+        assert!(error.to_string().contains(text), "{error}, wanted {text}");
+    }
+    assert_eq!(log.size(), 0);
+}
+
+#[test]
+fn a_batch_that_grows_too_large_is_given_up_while_it_is_built() {
+    let disk = MemDisk::new();
+    let compression = TopicCompression::Fixed(Codec::None.into());
+    let log = open(&disk, LogConfig { compression, max_message_bytes: 10_000, ..LogConfig::default() });
+    let value = vec![0; 100_000];
+    let bomb = batch_of(&[value.as_slice(); 100], NOW, Codec::Zstd);
+    assert!(bomb.len() < 10_000);
+    match log.append_as_leader(bomb, EPOCH, AppendOrigin::Client).unwrap_err() {
+        AppendError::MessageTooLarge { size, .. } => assert!(size < 300_000, "{size} bytes were built"),
+        other => panic!("{other}"),
+    }
+}
+
+#[test]
+fn records_larger_than_a_window_pass_unless_there_is_no_memory_for_them() {
+    let large = vec![7; 300_000];
+    let sent = batch_of(&[b"small", &large, b"after", &large], NOW, Codec::Zstd);
+    for (memory, target, refused) in [
+        (1 << 20, Codec::Lz4, ""),
+        (200_000, Codec::Lz4, "a record of 300008 bytes, at most 200000 are unpacked in topic partition t-0"),
+        // What is not packed anew is only passed over.
+        (0, Codec::Zstd, ""),
+    ] {
+        let disk = MemDisk::new();
+        disk.create_dir_all(&dir()).unwrap();
+        let compression = TopicCompression::Fixed(target.into());
+        let config = LogConfig { compression, ..LogConfig::default() };
+        let context = LogContext { memory: ConversionMemory::new(memory), ..context(&disk) };
+        let log = Log::open(&dir(), TopicPartition::new("t", 0), config, LoadHints::default(), context).unwrap();
+        let appended = log.append_as_leader(sent.clone(), EPOCH, AppendOrigin::Client);
+        assert_eq!(appended.err().map_or(String::new(), |error| error.to_string()), refused);
+        if refused.is_empty() {
+            let values: Vec<usize> = read_all(&log, 0).iter().map(|(_, value)| value.len()).collect();
+            assert_eq!(values, [5, 300_000, 5, 300_000]);
+        }
+    }
+}
+
+#[test]
+fn control_batches_are_never_packed() {
+    let disk = MemDisk::new();
+    let compression = TopicCompression::Fixed(Codec::Gzip.into());
+    let log = open(&disk, LogConfig { compression, ..LogConfig::default() });
+    let marker = EndTransactionMarker { control_type: ControlType::Commit, coordinator_epoch: 1 };
+    log.append_as_leader(marker.batch(1, 1, 0, NOW), EPOCH, AppendOrigin::Coordinator).unwrap();
+    assert_eq!(stored(&log)[0].1, Codec::None);
 }
 
 fn idempotent(sequence: i32, count: usize) -> Bytes {

@@ -125,6 +125,7 @@ mod tests {
             clock: Arc::new(ManualClock::new(1_000_000)),
             health: Arc::new(DirHealth::new(dir.into(), None)),
             producer_id_expiration: Duration::from_secs(1000),
+            memory: crate::memory::ConversionMemory::default(),
         };
         let config = LogConfig { segment_bytes: 500, ..LogConfig::default() };
         Log::open(&path, TopicPartition::new("t", 0), config, LoadHints::default(), context).unwrap()
@@ -233,7 +234,7 @@ mod tests {
         append(&from, 1, 0);
         let file = disk.open(Path::new("/one/t-0/00000000000000000000.log")).unwrap();
         file.write_at(&mut [io::IoSlice::new(b"?")], 80).unwrap();
-        assert!(matches!(copy_some(&from, &to, 200), Err(CopyError::Append(AppendError::CorruptRecord(_)))));
+        assert!(matches!(copy_some(&from, &to, 200), Err(CopyError::Append(AppendError::CorruptRecord { .. }))));
         assert_eq!(to.log_end_offset(), Offset(0));
     }
 }

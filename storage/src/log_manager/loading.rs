@@ -22,6 +22,7 @@ use crate::file_name::{DirState, parse_partition_dir};
 use crate::health::{DirHealth, FailureListener};
 use crate::log::{LoadHints, Log};
 use crate::log_config::{LogConfig, millis};
+use crate::memory::ConversionMemory;
 
 /// Name of the lock file in each log directory.
 const LOCK_FILE: &str = ".lock";
@@ -48,6 +49,7 @@ impl LogManager {
             disk,
             clock,
             producer_id_expiration: config.producer_id_expiration,
+            memory: ConversionMemory::default(),
             dirs,
             logs: RwLock::default(),
             cleaned: Mutex::default(),
