@@ -2,6 +2,7 @@
 //! does not compile until somebody has decided.
 
 use storage::batch::BatchError;
+use storage::memory::NoRoom;
 use storage::producer_state::ProducerError;
 use storage::{AppendError, ReadError, StorageError};
 use tracing::error;
@@ -13,12 +14,13 @@ use crate::replica::partition::AppendRefused;
 /// A refused append.
 pub fn append_refused(error: &AppendError) -> AppendRefused {
     let (code, records) = match error {
-        AppendError::CorruptRecord(damage) => (damaged(damage), None),
+        AppendError::CorruptRecord { error, .. } => (damaged(error), None),
         AppendError::MessageTooLarge { .. } => (ErrorCode::MessageTooLarge, None),
         AppendError::BatchTooLarge { .. } => (ErrorCode::RecordListTooLarge, None),
         AppendError::InvalidRecord { record_errors, .. } => (ErrorCode::InvalidRecord, Some(record_errors)),
         AppendError::InvalidTimestamp { record_errors, .. } => (ErrorCode::InvalidTimestamp, Some(record_errors)),
         AppendError::UnsupportedCompression { .. } => (ErrorCode::UnsupportedCompressionType, None),
+        AppendError::UnsupportedForMessageFormat { .. } => (ErrorCode::UnsupportedForMessageFormat, None),
         AppendError::Producer(producer) => (producer_error(producer), None),
         AppendError::UnexpectedOffset { .. } | AppendError::OffsetsOutOfOrder { .. } => {
             (ErrorCode::UnknownServerError, None)
@@ -26,19 +28,22 @@ pub fn append_refused(error: &AppendError) -> AppendRefused {
         AppendError::Fault(_) => (ErrorCode::KafkaStorageError, None),
     };
     let records = records.into_iter().flatten().map(|record| (record.batch_index, record.message.clone()));
-    AppendRefused { error: code, message: Some(error.to_string()), records: records.collect() }
+    AppendRefused { records: records.collect(), ..AppendRefused::of(code, error.to_string()) }
 }
 
 /// A batch that is none, or not what it says.
 fn damaged(error: &BatchError) -> ErrorCode {
     match error {
         BatchError::BadRecord { .. } => ErrorCode::InvalidRecord,
+        // In Kafka these are exceptions that no error code belongs to. Retries would not help.
+        BatchError::BadCodec(_) | BatchError::BadCompression { .. } => ErrorCode::UnknownServerError,
+        BatchError::NoRoom(NoRoom::Never { .. }) => ErrorCode::MessageTooLarge,
+        // Retriable in every version, and nothing was appended.
+        BatchError::NoRoom(NoRoom::Now { .. }) => ErrorCode::NotEnoughReplicas,
         BatchError::Truncated { .. }
         | BatchError::BadLength(_)
         | BatchError::BadMagic(_)
-        | BatchError::BadCrc { .. }
-        | BatchError::BadCodec(_)
-        | BatchError::BadCompression { .. } => ErrorCode::CorruptMessage,
+        | BatchError::BadCrc { .. } => ErrorCode::CorruptMessage,
     }
 }
 

@@ -17,18 +17,29 @@ pub struct TopicSettings {
     pub log: LogConfig,
     /// `min.insync.replicas`.
     pub min_insync_replicas: usize,
+    /// `message.downconversion.enable`: consumers that do not know record format 2 are served.
+    pub downconversion: bool,
+}
+
+impl Default for TopicSettings {
+    fn default() -> TopicSettings {
+        TopicSettings { log: LogConfig::default(), min_insync_replicas: 1, downconversion: true }
+    }
 }
 
 impl TopicSettings {
     /// Resolves overrides against the broker's defaults. Values that cannot be read were written past every check (by
     /// hand, or by a newer version): they are left at their defaults, with a log line, so that the topic stays available.
     pub fn resolve(defaults: &TopicDefaults, topic: &str, overrides: &BTreeMap<String, String>) -> TopicSettings {
+        if let Some(warning) = defaults.message_format_ignored(topic, overrides).filter(|text| !text.is_empty()) {
+            warn!("{warning}");
+        }
         let config = TopicConfig::resolve(defaults, overrides).or_else(|errors| {
             warn!(topic, "topic settings are left at the broker's defaults: {errors}");
             TopicConfig::resolve(defaults, &BTreeMap::new())
         });
         // The broker's own defaults were checked when it started.
-        config.map_or_else(|_| TopicSettings { log: LogConfig::default(), min_insync_replicas: 1 }, TopicSettings::from)
+        config.map_or_else(|_| TopicSettings::default(), TopicSettings::from)
     }
 }
 
@@ -67,8 +78,11 @@ impl From<TopicConfig> for TopicSettings {
             timestamp_before_max: bounded(config.timestamp_before_max),
             timestamp_after_max: bounded(config.timestamp_after_max),
             compression: compression(config.compression),
+            record_magic: config.record_magic,
+            zstd_allowed: config.zstd_allowed,
         };
-        TopicSettings { log, min_insync_replicas: config.min_insync_replicas as usize }
+        let (min_insync_replicas, downconversion) = (config.min_insync_replicas as usize, config.downconversion);
+        TopicSettings { log, min_insync_replicas, downconversion }
     }
 }
 

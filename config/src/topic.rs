@@ -58,6 +58,10 @@ pub struct TopicConfig {
     pub timestamp_after_max: Duration,
     /// `message.downconversion.enable`
     pub downconversion: bool,
+    /// Format that records are kept in, from `message.format.version`: 0, 1 or 2.
+    pub record_magic: u8,
+    /// Every broker of the cluster understands zstd.
+    pub zstd_allowed: bool,
     /// `min.insync.replicas`
     pub min_insync_replicas: u32,
     /// `unclean.leader.election.enable`
@@ -114,7 +118,11 @@ pub enum ThrottledReplicas {
 
 /// What a topic has unless it says otherwise: the broker's values under the topic's names.
 #[derive(Debug, Clone, PartialEq)]
-pub struct TopicDefaults(HashMap<&'static str, Value>);
+pub struct TopicDefaults {
+    values: HashMap<&'static str, Value>,
+    /// `inter.broker.protocol.version`
+    between_brokers: MetadataVersion,
+}
 
 impl TopicDefaults {
     /// Takes them out of a broker's values.
@@ -129,7 +137,9 @@ impl TopicDefaults {
             };
             defaults.insert(row.key.name, value);
         }
-        let mut defaults = TopicDefaults(defaults);
+        let between_brokers = values.text("inter.broker.protocol.version").and_then(|text| text.parse().ok());
+        let between_brokers = between_brokers.unwrap_or(MetadataVersion::V3_0_IV1);
+        let mut defaults = TopicDefaults { values: defaults, between_brokers };
         defaults.settle_retention();
         defaults.settle_timestamps();
         defaults.settle_message_format(values);
@@ -138,17 +148,17 @@ impl TopicDefaults {
 
     /// The default as text.
     pub fn text(&self, name: &str) -> String {
-        self.0.get(name).map(Value::to_string).unwrap_or_default()
+        self.values.get(name).map(Value::to_string).unwrap_or_default()
     }
 
     pub(crate) fn number(&self, name: &str) -> i64 {
-        number(&self.0, name)
+        number(&self.values, name)
     }
 
     /// Any negative retention means for ever (`KafkaConfig.logRetentionTimeMillis`).
     fn settle_retention(&mut self) {
         if self.number("retention.ms") < 0 {
-            self.0.insert("retention.ms", Value::Long(-1));
+            self.values.insert("retention.ms", Value::Long(-1));
         }
     }
 
@@ -156,21 +166,42 @@ impl TopicDefaults {
     /// `message.timestamp.difference.max.ms` does not reach past them.
     fn settle_timestamps(&mut self) {
         for name in ["message.timestamp.before.max.ms", "message.timestamp.after.max.ms"] {
-            self.0.insert(name, Value::Long(timestamp_limit(&self.0, name)));
+            self.values.insert(name, Value::Long(timestamp_limit(&self.values, name)));
         }
     }
 
     /// Shows the version as Kafka does: in full, and 3.0-IV1 whenever it has no effect.
     fn settle_message_format(&mut self, values: &Values) {
-        let parse = |text: Option<&str>| text.and_then(|text| text.parse::<MetadataVersion>().ok());
-        let between_brokers = parse(values.text("inter.broker.protocol.version"));
-        let version = match between_brokers {
-            Some(version) if !version.ignores_message_format() => parse(values.text("log.message.format.version")),
-            _ => Some(MetadataVersion::V3_0_IV1),
+        let version = match self.between_brokers.ignores_message_format() {
+            true => Some(MetadataVersion::V3_0_IV1),
+            false => values.text("log.message.format.version").and_then(|text| text.parse().ok()),
         };
         if let Some(version) = version {
-            self.0.insert("message.format.version", Value::Text(version.to_string()));
+            self.values.insert("message.format.version", Value::Text(version.to_string()));
         }
+    }
+}
+
+impl TopicDefaults {
+    /// Why a topic's own `message.format.version` counts for nothing, if it does (`TopicConfigHandler.excludedConfigs`); the
+    /// text is empty where Kafka passes over it in silence.
+    pub fn message_format_ignored(&self, topic: &str, overrides: &BTreeMap<String, String>) -> Option<String> {
+        let text = overrides.get("message.format.version")?;
+        let (version, between) = (text.parse::<MetadataVersion>().ok()?, self.between_brokers);
+        if between.ignores_message_format() {
+            let warning = format!(
+                "Topic configuration message.format.version with value `{text}` is ignored for `{topic}` because the \
+                 inter-broker protocol version `{between}` is greater or equal than 3.0. This configuration is deprecated \
+                 and it will be removed in Apache Kafka 4.0."
+            );
+            return Some(if version.record_version() < 2 { warning } else { String::new() });
+        }
+        (between < version).then(|| {
+            format!(
+                "Topic configuration message.format.version is ignored for `{topic}` because `{text}` is higher than what \
+                 is allowed by the inter-broker protocol version `{between}`"
+            )
+        })
     }
 }
 
@@ -194,16 +225,20 @@ impl TopicConfig {
         defaults: &TopicDefaults,
         overrides: &BTreeMap<String, String>,
     ) -> Result<TopicConfig, ConfigErrors> {
-        let mut values = defaults.0.clone();
+        let mut values = defaults.values.clone();
         let mut errors = Vec::new();
+        let format_ignored = defaults.message_format_ignored("", overrides).is_some();
         for (name, text) in overrides {
             let Some(TopicKey { key, .. }) = topic_keys::find(name) else { continue };
+            if format_ignored && name == "message.format.version" {
+                continue;
+            }
             match Value::parse(key, text) {
                 Ok(value) => drop(values.insert(key.name, value)),
                 Err(error) => errors.push(error),
             }
         }
-        if errors.is_empty() { Ok(typed(&values)) } else { Err(ConfigErrors(errors)) }
+        if errors.is_empty() { Ok(typed(&values, defaults.between_brokers)) } else { Err(ConfigErrors(errors)) }
     }
 }
 
@@ -216,7 +251,7 @@ pub fn validate_topic_config(
     if let Some(unknown) = overrides.keys().find(|name| topic_keys::find(name).is_none()) {
         return Err(ConfigError::UnknownTopicKey(unknown.clone()));
     }
-    let mut values = defaults.0.clone();
+    let mut values = defaults.values.clone();
     for (name, text) in overrides {
         if let Some(TopicKey { key, .. }) = topic_keys::find(name) {
             values.insert(key.name, Value::parse(key, text)?);
@@ -245,7 +280,7 @@ fn check_together(values: &HashMap<&'static str, Value>) -> Result<(), String> {
     Ok(())
 }
 
-fn typed(values: &HashMap<&'static str, Value>) -> TopicConfig {
+fn typed(values: &HashMap<&'static str, Value>, between_brokers: MetadataVersion) -> TopicConfig {
     let size = |name| u32::try_from(number(values, name)).unwrap_or(0);
     let millis = |name| duration(number(values, name));
     let policy = list(values, "cleanup.policy");
@@ -273,11 +308,18 @@ fn typed(values: &HashMap<&'static str, Value>) -> TopicConfig {
         timestamp_before_max: duration(timestamp_limit(values, "message.timestamp.before.max.ms")),
         timestamp_after_max: duration(timestamp_limit(values, "message.timestamp.after.max.ms")),
         downconversion: flag(values, "message.downconversion.enable"),
+        record_magic: record_magic(values),
+        zstd_allowed: between_brokers.has_zstd(),
         min_insync_replicas: size("min.insync.replicas"),
         unclean_leader_election: flag(values, "unclean.leader.election.enable"),
         leader_throttled: throttled(list(values, "leader.replication.throttled.replicas")),
         follower_throttled: throttled(list(values, "follower.replication.throttled.replicas")),
     }
+}
+
+fn record_magic(values: &HashMap<&'static str, Value>) -> u8 {
+    let version = text(values, "message.format.version").parse::<MetadataVersion>();
+    version.map_or(2, |version| version.record_version().unsigned_abs())
 }
 
 fn duration(millis: i64) -> Duration {
@@ -432,6 +474,34 @@ mod tests {
             let got = validate_topic_config(&broker(&[]).topic_defaults, &overrides(&settings));
             assert_eq!(got.err().map(|error| error.to_string()).unwrap_or_default(), want);
         }
+    }
+
+    #[test]
+    fn the_record_format_follows_the_older_of_two_versions() {
+        let (old, format) = ("inter.broker.protocol.version", "message.format.version");
+        let broker_format = |version| ("log.message.format.version", version);
+        for (settings, topic, magic, why_ignored) in [
+            (vec![], None, 2, None),
+            (vec![(old, "2.8")], None, 2, None),
+            (vec![(old, "2.8"), broker_format("0.10.2")], None, 1, None),
+            (vec![(old, "2.8"), broker_format("0.9.0")], None, 0, None),
+            (vec![(old, "2.8")], Some("0.10.0"), 1, None),
+            (vec![(old, "2.8"), broker_format("0.10.2")], Some("0.11.0"), 2, None),
+            (vec![(old, "2.7"), broker_format("0.10.2")], Some("2.8"), 1, Some("is higher than what is allowed")),
+            (vec![(old, "3.0"), broker_format("0.10.2")], None, 2, None),
+            (vec![(old, "3.0")], Some("0.10.2"), 2, Some("is greater or equal than 3.0")),
+            (vec![], Some("2.8"), 2, Some("")),
+        ] {
+            let settings_of_topic = overrides(&topic.map(|version| (format, version)).into_iter().collect::<Vec<_>>());
+            let defaults = broker(&settings).topic_defaults;
+            let resolved = TopicConfig::resolve(&defaults, &settings_of_topic).unwrap();
+            assert_eq!(resolved.record_magic, magic, "{settings:?} {topic:?}");
+            let ignored = defaults.message_format_ignored("t", &settings_of_topic);
+            assert_eq!(ignored.is_some(), why_ignored.is_some(), "{settings:?} {topic:?}");
+            let (ignored, why) = (ignored.unwrap_or_default(), why_ignored.unwrap_or_default());
+            assert!(ignored.contains(why) && ignored.is_empty() == why.is_empty(), "{ignored}");
+        }
+        assert!(!resolved(&[(old, "2.0")], &[]).zstd_allowed);
     }
 
     #[test]

@@ -33,7 +33,7 @@ const ACKS_ALL: i16 = -1;
 pub async fn handle(broker: &Arc<Broker>, context: &Context<'_>, request: ProduceRequest) -> Reply {
     let acks = request.acks;
     let timeout = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
-    let (mut response, waiting) = append(broker, context, request);
+    let (mut response, waiting) = append(broker, context, request).await;
     if acks == ACKS_ALL && !waiting.is_empty() {
         context.origin.park();
         replicated(&mut response, waiting, timeout).await;
@@ -55,7 +55,11 @@ struct Waiting {
     end_offset: Offset,
 }
 
-fn append(broker: &Arc<Broker>, context: &Context<'_>, request: ProduceRequest) -> (ProduceResponse, Vec<Waiting>) {
+async fn append(
+    broker: &Arc<Broker>,
+    context: &Context<'_>,
+    request: ProduceRequest,
+) -> (ProduceResponse, Vec<Waiting>) {
     let transactional = request.transactional_id.is_some();
     let mut response = ProduceResponse::default();
     let mut waiting = Vec::new();
@@ -66,7 +70,7 @@ fn append(broker: &Arc<Broker>, context: &Context<'_>, request: ProduceRequest) 
             let appended = if transactional {
                 Err(AppendRefused::of(ErrorCode::UnsupportedVersion, "transactions are not built yet"))
             } else {
-                append_one(broker, context, &topic.name, data, request.acks)
+                append_one(broker, context, &topic.name, data, request.acks).await
             };
             answers.push(match appended {
                 Ok((log, appended)) => {
@@ -89,21 +93,17 @@ fn append(broker: &Arc<Broker>, context: &Context<'_>, request: ProduceRequest) 
     (response, waiting)
 }
 
-fn append_one(
+async fn append_one(
     broker: &Broker,
     context: &Context<'_>,
     topic: &str,
     data: PartitionProduceData,
     acks: i16,
 ) -> Result<(Arc<Partition>, Appended), AppendRefused> {
-    if !matches!(acks, -1..=1) {
-        return Err(AppendRefused::of(ErrorCode::InvalidRequiredAcks, "acks must be -1, 0 or 1"));
+    let partition = broker.partition(topic, data.index);
+    if let Err(unknown @ ErrorCode::UnknownTopicOrPartition) = partition {
+        return Err(unknown.into());
     }
-    if topic_names::is_internal(topic) && context.client_id() != ADMIN_CLIENT {
-        let text = format!("Cannot append to internal topic {topic}");
-        return Err(AppendRefused::of(ErrorCode::InvalidTopicException, text));
-    }
-    let partition = broker.partition(topic, data.index).map_err(AppendRefused::from)?;
     let Records::Bytes(records) = data.records else {
         return Err(AppendRefused::of(ErrorCode::InvalidRecord, "a partition without record data"));
     };
@@ -111,7 +111,15 @@ fn append_one(
     if BatchHeader::parse(&records).is_ok_and(|header| header.is_transactional()) {
         return Err(AppendRefused::of(ErrorCode::UnsupportedVersion, "transactions are not built yet"));
     }
-    let appended = partition.append_as_leader(records, acks == ACKS_ALL)?;
+    if !matches!(acks, -1..=1) {
+        return Err(AppendRefused::of(ErrorCode::InvalidRequiredAcks, "acks must be -1, 0 or 1"));
+    }
+    if topic_names::is_internal(topic) && context.client_id() != ADMIN_CLIENT {
+        let text = format!("Cannot append to internal topic {topic}");
+        return Err(AppendRefused::of(ErrorCode::InvalidTopicException, text));
+    }
+    let partition = partition?;
+    let appended = partition.append_as_leader(records, acks == ACKS_ALL).await?;
     Ok((partition, appended))
 }
 
@@ -165,6 +173,7 @@ fn rejected(index: i32, refused: AppendRefused) -> PartitionProduceResponse {
         index,
         error_code: refused.error.code(),
         base_offset: -1,
+        log_start_offset: refused.log_start_offset.0,
         record_errors: record_errors.collect(),
         error_message: refused.message.map(Into::into),
         ..Default::default()

@@ -4,7 +4,7 @@
 //! changes, and so is the log when a move to another directory ends. Whoever changes the log shares `swapping`, which the
 //! end of a move takes for itself, so that no record is appended to a log that has been replaced.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -122,18 +122,20 @@ pub struct AppendRefused {
     pub message: Option<String>,
     /// Records at fault: index in the batch and reason.
     pub records: Vec<(i32, String)>,
+    /// Where the log starts, if it was the log that refused them.
+    pub log_start_offset: Offset,
 }
 
 impl AppendRefused {
     /// With a text.
     pub fn of(error: ErrorCode, message: impl Into<String>) -> AppendRefused {
-        AppendRefused { error, message: Some(message.into()), records: Vec::new() }
+        AppendRefused { message: Some(message.into()), ..AppendRefused::from(error) }
     }
 }
 
 impl From<ErrorCode> for AppendRefused {
     fn from(error: ErrorCode) -> AppendRefused {
-        AppendRefused { error, message: None, records: Vec::new() }
+        AppendRefused { error, message: None, records: Vec::new(), log_start_offset: Offset::NONE }
     }
 }
 
@@ -177,6 +179,7 @@ pub struct Partition {
     moving: Mutex<()>,
     swapping: RwLock<()>,
     min_insync_replicas: AtomicUsize,
+    downconversion: AtomicBool,
     role: ArcSwap<Role>,
     waiters: Arc<Waiters>,
     moved: tokio::sync::watch::Sender<Offset>,
@@ -196,6 +199,7 @@ impl Partition {
             moving: Mutex::new(()),
             swapping: RwLock::new(()),
             min_insync_replicas,
+            downconversion: AtomicBool::new(settings.downconversion),
             role,
             waiters: Arc::default(),
             moved,
@@ -277,6 +281,22 @@ impl Partition {
             future.update_config(settings.log.clone());
         }
         self.min_insync_replicas.store(settings.min_insync_replicas, Ordering::Relaxed);
+        self.downconversion.store(settings.downconversion, Ordering::Relaxed);
+    }
+
+    /// The format that a consumer's records must be converted to, by what its request's version promises: from version 4
+    /// on it knows them all. Kafka, too, believes the topic's settings rather than looking into the log.
+    pub fn down_convert_to(&self, fetch_version: i16) -> Option<u8> {
+        match (self.log.load().config().record_magic, fetch_version) {
+            (1.., ..=1) => Some(0),
+            (2.., ..=3) => Some(1),
+            _ => None,
+        }
+    }
+
+    /// `message.downconversion.enable`.
+    pub fn may_down_convert(&self) -> bool {
+        self.downconversion.load(Ordering::Relaxed)
     }
 
     /// Whether `compression.type` makes all of its batches zstd.
@@ -384,9 +404,15 @@ impl Partition {
         }
     }
 
-    /// Appends what a producer sent. `all` is acks=-1: with too few replicas in sync nothing is written.
-    pub fn append_as_leader(&self, records: Bytes, all: bool) -> Result<Appended, AppendRefused> {
-        self.append(records, AppendOrigin::Client, all)
+    /// Appends what a producer sent. `all` is acks=-1: with too few replicas in sync nothing is written. What has to be
+    /// packed or converted first takes long, and leaves the worker for it.
+    pub async fn append_as_leader(self: &Arc<Self>, records: Bytes, all: bool) -> Result<Appended, AppendRefused> {
+        if !self.log.load().wants_rebuild(&records) {
+            return self.append(records, AppendOrigin::Client, all);
+        }
+        let partition = self.clone();
+        let appending = tokio::task::spawn_blocking(move || partition.append(records, AppendOrigin::Client, all));
+        appending.await.unwrap_or_else(|_| Err(AppendRefused::from(ErrorCode::UnknownServerError)))
     }
 
     /// Appends what one of this broker's coordinators writes.
@@ -398,13 +424,18 @@ impl Partition {
         let changing = self.changing();
         let role = self.role.load();
         let leading = role.leading.as_ref().ok_or(ErrorCode::NotLeaderOrFollower)?;
+        let log = self.log.load();
         if all && !leading.replicas.enough_replicas(self.min_insync_replicas.load(Ordering::Relaxed)) {
-            return Err(AppendRefused::from(ErrorCode::NotEnoughReplicas));
+            let refused = AppendRefused::from(ErrorCode::NotEnoughReplicas);
+            return Err(AppendRefused { log_start_offset: log.log_start_offset(), ..refused });
         }
-        let info = self.log.load().append_as_leader(records, role.leader_epoch, origin).map_err(|error| {
+        let info = log.append_as_leader(records, role.leader_epoch, origin).map_err(|error| {
             let refused = error_mapping::append_refused(&error);
-            if refused.error == ErrorCode::KafkaStorageError {
-                error!(partition = %self.name, "append failed: {error}");
+            match refused.error {
+                ErrorCode::KafkaStorageError => error!(partition = %self.name, "append failed: {error}"),
+                // Of these Kafka tells nothing but the error.
+                ErrorCode::MessageTooLarge | ErrorCode::RecordListTooLarge | ErrorCode::CorruptMessage => {}
+                _ => return AppendRefused { log_start_offset: log.log_start_offset(), ..refused },
             }
             refused
         })?;

@@ -17,6 +17,7 @@ pub(super) fn check(config: &BrokerConfig, values: &Values, errors: &mut Vec<Con
     replication(config, &mut require);
     connections(config, values, &mut require);
     offsets(config, &mut require);
+    message_format(config, &mut require);
     if !config.network.listeners.is_empty() {
         listeners(config, &mut require);
     }
@@ -96,6 +97,22 @@ fn connections(config: &BrokerConfig, values: &Values, require: &mut impl FnMut(
         &format!(
             "connection.failed.authentication.delay.ms={delay} should always be less than \
              connections.max.idle.ms={idle} to prevent failed authentication responses from timing out"
+        ),
+    );
+}
+
+/// Records cannot be kept in a format that other brokers do not know.
+fn message_format(config: &BrokerConfig, require: &mut impl FnMut(bool, &str)) {
+    let format = config.topic_defaults.text("message.format.version");
+    let wanted = format.parse().map_or(2, crate::MetadataVersion::record_version);
+    let texts = config.settings().effective();
+    let text = texts.get("log.message.format.version").copied().unwrap_or(&format);
+    let since = if wanted > 1 { "0.11.0" } else { "0.10.0" };
+    require(
+        config.replication.protocol_version.record_version() >= wanted,
+        &format!(
+            "log.message.format.version {text} can only be used when inter.broker.protocol.version is set to version \
+             {since} or higher"
         ),
     );
 }

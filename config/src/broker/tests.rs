@@ -102,6 +102,11 @@ fn conflicts_are_told_in_kafkas_words() {
             "advertised.listeners cannot use the nonroutable meta-address 0.0.0.0. Use a routable IP address.",
         ),
         (
+            vec![("inter.broker.protocol.version", "0.10.2"), ("log.message.format.version", "0.11.0")],
+            "log.message.format.version 0.11.0 can only be used when inter.broker.protocol.version is set to version \
+             0.11.0 or higher",
+        ),
+        (
             vec![("security.inter.broker.protocol", "SSL")],
             "inter.broker.listener.name must be a listener name defined in advertised.listeners. The valid options based \
              on currently configured listeners are PLAINTEXT",
@@ -164,8 +169,7 @@ fn what_is_not_built_is_refused_and_harmless_settings_are_not() {
     assert_eq!(refused(&harmless), Vec::<String>::new());
     assert_eq!(broker(&harmless).without_effect(), ["group.coordinator.threads"]);
     let old = [("inter.broker.protocol.version", "2.8"), ("log.message.format.version", "0.10.2")];
-    assert_eq!(refused(&old), ["log.message.format.version"]);
-    assert_eq!(refused(&[old[1]]), Vec::<String>::new(), "without effect from 3.0 on");
+    assert_eq!(refused(&old), Vec::<String>::new());
 }
 
 #[test]

@@ -76,7 +76,6 @@ impl BrokerConfig {
             found.push(Unsupported { key: "config.providers".to_owned(), value: (*value).to_owned(), why });
         }
         found.extend(self.secured_listeners());
-        found.extend(self.old_message_format());
         found
     }
 
@@ -95,16 +94,6 @@ impl BrokerConfig {
                 SecurityProtocol::Ssl => "SSL listeners are not built yet",
                 _ => "SASL listeners are not built yet",
             },
-        })
-    }
-
-    fn old_message_format(&self) -> Option<Unsupported> {
-        let version = self.topic_defaults.text("message.format.version");
-        let old = version.parse().is_ok_and(|version: crate::MetadataVersion| version.record_version() < 2);
-        old.then(|| Unsupported {
-            key: "log.message.format.version".to_owned(),
-            value: version,
-            why: "logs are kept in record format v2 only",
         })
     }
 }
