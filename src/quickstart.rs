@@ -60,7 +60,8 @@ async fn start_zookeeper(dir: &Path) -> Result<ZooKeeper, String> {
     for port in [ZOOKEEPER_PORT, 0] {
         config.address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let started = zk_server::start(config.clone(), Arc::new(RealDisk), Arc::new(SystemClock::new())).await;
-        result = started.map_err(|error| format!("cannot start the embedded ZooKeeper: {error}"));
+        let cannot = |error| format!("cannot start the embedded ZooKeeper: {}", zk_server::store::describe(&error));
+        result = started.map_err(cannot);
         if result.is_ok() {
             break;
         }
@@ -111,15 +112,13 @@ Try, in another terminal (the same commands work with Kafka's own scripts):
 
 /// `klamm zookeeper`: the embedded ZooKeeper by itself.
 pub(crate) fn run_zookeeper(arguments: ZooKeeperArguments) -> Result<(), String> {
+    open_files::raise_limit();
     server::runtime(None)?.block_on(async {
         let mut signals = Signals::new()?;
         let config = zookeeper_config(&arguments.properties)?;
         warn!("this ZooKeeper is a single node by design: for production use an Apache ZooKeeper ensemble");
-        for key in &config.ignored {
-            warn!("{}: {key} has no effect", arguments.properties.display());
-        }
         let server = zk_server::start(config, Arc::new(RealDisk), Arc::new(SystemClock::new())).await;
-        let server = server.map_err(|error| error.to_string())?;
+        let server = server.map_err(|error| zk_server::store::describe(&error))?;
         info!("ZooKeeper listens on {}", server.local_addr());
         let end = tokio::select! {
             () = signals.stop() => Ok(()),

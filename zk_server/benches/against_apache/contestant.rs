@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use test_lab::{Process, ZooKeeperVersion, free_port, zookeeper};
 use world::{RealDisk, SystemClock};
 use zk_server::Config;
-use zk_server::config::SystemProperties;
+use zk_server::system_properties::SystemProperties;
 
 use crate::client::Client;
 
