@@ -23,7 +23,8 @@ impl Home {
         let dir = tempfile::Builder::new().prefix("klamm-broker").tempdir();
         let home = Home { dir: dir.unwrap_or_else(|e| panic!("make the broker's directory: {e}")), port: free_port() };
         home.configure(zookeeper, properties);
-        write(&home.log4j_file(), LOG4J);
+        // What a broker finds when it opens logs, beside warnings.
+        write(&home.log4j_file(), &format!("{LOG4J}log4j.logger.kafka.log=INFO\n"));
         home
     }
 

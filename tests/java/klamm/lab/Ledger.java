@@ -96,6 +96,16 @@ class Ledger {
         return -1;
     }
 
+    /** The first offset whose record is as young as {@code timestamp}; -1 if there is none. */
+    long offsetFor(long timestamp) {
+        for (Map.Entry<Long, Written> each : written.tailMap(start).entrySet()) {
+            if (each.getValue().timestamp() >= timestamp) {
+                return each.getKey();
+            }
+        }
+        return -1;
+    }
+
     /** Notes where the log ends now that nobody writes; whoever opens it next must find that end. */
     void seal(long end) {
         sealedEnd = end;

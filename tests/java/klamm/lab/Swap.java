@@ -7,6 +7,7 @@ import java.io.StringWriter;
 import java.net.InetAddress;
 import java.net.Socket;
 import java.nio.charset.StandardCharsets;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -20,10 +21,12 @@ import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.admin.RecordsToDelete;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
+import org.apache.kafka.clients.consumer.OffsetAndTimestamp;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.common.IsolationLevel;
 import org.apache.kafka.common.KafkaFuture;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.Uuid;
 
 /**
  * Fills a broker's directory with all that one can hold, and checks after each change of the broker that it is still there:
@@ -45,7 +48,8 @@ public final class Swap {
     private final String release;
     private final Writing writing;
     private final Map<String, Ledger> ledgers = new LinkedHashMap<>();
-    private final Map<TopicPartition, OffsetAndMetadata> committed = new HashMap<>();
+    private final Map<String, Map<TopicPartition, OffsetAndMetadata>> committed = new HashMap<>();
+    private final Map<String, Uuid> topicIds = new HashMap<>();
     private final Set<String> deletedTopics = new HashSet<>();
     private Ledger.Transaction open;
 
@@ -88,6 +92,9 @@ public final class Swap {
         topic("transactions", 2, Map.of());
         topic("open", 1, Map.of());
         topic("trimmed", 1, Map.of());
+        // Written to by others.
+        topic("sequences", 1, Map.of());
+        ledgers.remove("sequences-0");
         topic("expiring", 1, Map.of("retention.bytes", "15000"));
         ledger("expiring", 0).expires = true;
         compacted("compacted", Map.of());
@@ -116,10 +123,8 @@ public final class Swap {
         openTransaction(java, round);
         compactedTopics(java, round);
         writing.settle();
-        commitOffsets(round);
-        if (java) {
-            deleteRecords();
-        }
+        groups(java, round);
+        deleteRecords();
         if (!java || release.equals("3.9")) {
             awaitRetention();
         }
@@ -227,17 +232,53 @@ public final class Swap {
         transaction.fate = commit ? Ledger.Fate.COMMITTED : Ledger.Fate.ABORTED;
     }
 
-    /** Every round a group moves on, on partitions of two topics. */
-    private void commitOffsets(int round) {
-        try (KafkaConsumer<byte[], byte[]> consumer =
-                Sight.consumer(bootstrap, IsolationLevel.READ_UNCOMMITTED, Map.of("group.id", "readers"))) {
-            Map<TopicPartition, OffsetAndMetadata> positions = new HashMap<>();
-            for (int i = 0; i < 3; i++) {
-                Ledger ledger = ledger("codecs", (round + i) % CODECS.size());
-                positions.put(ledger.partition, new OffsetAndMetadata(ledger.endOfWritten() - i, "round " + round + " ü"));
+    /** One group moves on by its own choice, one has members, and one of each round is deleted by the other kind of broker. */
+    private void groups(boolean java, int round) throws Exception {
+        for (String group : List.of("readers", (java ? "of-java-" : "of-klamm-") + round)) {
+            try (KafkaConsumer<byte[], byte[]> consumer = member(group)) {
+                Map<TopicPartition, OffsetAndMetadata> positions = new HashMap<>();
+                for (int i = 0; i < 3; i++) {
+                    Ledger ledger = ledger("codecs", (round + i) % CODECS.size());
+                    positions.put(ledger.partition, new OffsetAndMetadata(ledger.endOfWritten() - i, "round " + round + " ü"));
+                }
+                consumer.commitSync(positions);
+                committed.computeIfAbsent(group, name -> new HashMap<>()).putAll(positions);
             }
+        }
+        try (KafkaConsumer<byte[], byte[]> consumer = member("members")) {
+            consumer.subscribe(List.of("codecs"));
+            Map<TopicPartition, OffsetAndMetadata> positions = new HashMap<>();
+            await("records for a member", () -> {
+                consumer.poll(Duration.ofMillis(200)).forEach(record -> positions.put(
+                    new TopicPartition(record.topic(), record.partition()), new OffsetAndMetadata(record.offset() + 1)));
+                return !positions.isEmpty();
+            });
             consumer.commitSync(positions);
-            committed.putAll(positions);
+            committed.computeIfAbsent("members", name -> new HashMap<>()).putAll(positions);
+        }
+        String old = (java ? "of-klamm-" : "of-java-") + (round - 1);
+        if (committed.remove(old) != null) {
+            try (Admin admin = admin()) {
+                get(admin.deleteConsumerGroups(List.of(old)).all());
+            }
+        }
+    }
+
+    private KafkaConsumer<byte[], byte[]> member(String group) {
+        Map<String, Object> settings = Map.of("group.id", group, "auto.offset.reset", "earliest");
+        return Sight.consumer(bootstrap, IsolationLevel.READ_UNCOMMITTED, settings);
+    }
+
+    private void checkGroups(Admin admin) throws Exception {
+        Set<String> listed = new HashSet<>();
+        get(admin.listConsumerGroups().all()).forEach(group -> listed.add(group.groupId()));
+        require(listed.equals(committed.keySet()), "groups " + listed + " instead of " + committed.keySet());
+        for (String group : listed) {
+            Map<TopicPartition, OffsetAndMetadata> found = new HashMap<>();
+            // Which leader epoch comes with a position is the consumer's affair.
+            get(admin.listConsumerGroupOffsets(group).partitionsToOffsetAndMetadata()).forEach(
+                (partition, position) -> found.put(partition, new OffsetAndMetadata(position.offset(), position.metadata())));
+            require(found.equals(committed.get(group)), group + " stands at " + found + " instead of " + committed.get(group));
         }
     }
 
@@ -292,19 +333,60 @@ public final class Swap {
         List<TopicPartition> partitions = ledgers.values().stream().map(ledger -> ledger.partition).toList();
         var uncommitted = Sight.of(bootstrap, partitions, IsolationLevel.READ_UNCOMMITTED);
         var committedOnly = Sight.of(bootstrap, partitions, IsolationLevel.READ_COMMITTED);
+        checkTimes();
         for (Ledger ledger : ledgers.values()) {
             ledger.check(uncommitted.get(ledger.partition), committedOnly.get(ledger.partition));
         }
         try (Admin admin = admin()) {
-            var found = get(admin.listConsumerGroupOffsets("readers").partitionsToOffsetAndMetadata());
-            if (!found.equals(committed)) {
-                throw new AssertionError("committed offsets " + found + " instead of " + committed);
-            }
+            checkGroups(admin);
+            checkTopicIds(admin);
             // A broker that is killed may leave a deletion to the next one.
             await("the end of " + deletedTopics, () -> {
                 Set<String> back = new HashSet<>(get(admin.listTopics().names()));
                 return !back.removeAll(deletedTopics);
             });
+        }
+    }
+
+    /** The offset of a time is that of the first record that is as young (where no old segments are in the way). */
+    private void checkTimes() {
+        List<Ledger> timed = new ArrayList<>();
+        for (Ledger ledger : ledgers.values()) {
+            if (List.of("codecs", "append-time").contains(ledger.partition.topic()) && !ledger.written.isEmpty()) {
+                timed.add(ledger);
+            }
+        }
+        try (KafkaConsumer<byte[], byte[]> consumer = Sight.consumer(bootstrap, IsolationLevel.READ_UNCOMMITTED, Map.of())) {
+            for (int i = 0; i < 5; i++) {
+                Map<TopicPartition, Long> asked = new HashMap<>();
+                timed.forEach(ledger -> asked.put(ledger.partition, writing.someTime(ledger)));
+                var found = consumer.offsetsForTimes(asked);
+                timed.forEach(ledger -> {
+                    long expected = ledger.offsetFor(asked.get(ledger.partition));
+                    OffsetAndTimestamp answer = found.get(ledger.partition);
+                    long offset = answer == null ? -1 : answer.offset();
+                    require(offset == expected, ledger.partition + ": time " + asked.get(ledger.partition)
+                        + " is at " + offset + " instead of " + expected);
+                });
+            }
+        }
+    }
+
+    /** A topic keeps the id that it had when it was first seen. */
+    private void checkTopicIds(Admin admin) throws Exception {
+        Set<String> topics = new HashSet<>();
+        ledgers.values().forEach(ledger -> topics.add(ledger.partition.topic()));
+        get(admin.describeTopics(topics).allTopicNames()).forEach((topic, described) -> {
+            Uuid id = described.topicId();
+            Uuid first = topicIds.computeIfAbsent(topic, name -> id);
+            require(id.equals(first), topic + " has the id " + id + " instead of " + first);
+            require(id.equals(Uuid.ZERO_UUID) == release.equals("2.4"), topic + " has the id " + id);
+        });
+    }
+
+    private static void require(boolean holds, String otherwise) {
+        if (!holds) {
+            throw new AssertionError(otherwise);
         }
     }
 

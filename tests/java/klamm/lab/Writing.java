@@ -78,6 +78,12 @@ final class Writing {
         }
     }
 
+    /** The time of some record that is still there, or a little later. */
+    long someTime(Ledger ledger) {
+        List<Ledger.Written> left = new ArrayList<>(ledger.written.tailMap(ledger.start()).values());
+        return left.get(random.nextInt(left.size())).timestamp() + random.nextInt(3);
+    }
+
     /** Waits for the acknowledgements of all that was sent, and enters them in the ledgers. */
     void settle() throws Exception {
         for (Pending each : pending) {
