@@ -3,8 +3,9 @@
 //!
 //! The order is Kafka's (`KafkaServer.startup`): read or create `/cluster/id`, compare what the directories say, take the
 //! configured broker id, else the stored one, else draw one, then write both ids to every directory that lacks them.
-//! A directory that cannot be read or written is reported as failed and the broker goes on without it; one that belongs
-//! to another cluster or broker stops the start, because serving its data would corrupt both.
+//! A directory that cannot be read or written, or whose `meta.properties` makes no sense, is reported as failed and the
+//! broker goes on without it; one that belongs to another cluster or broker stops the start, because serving its data
+//! would corrupt both.
 
 use std::path::{Path, PathBuf};
 
@@ -67,9 +68,12 @@ pub enum IdentityError {
         "there is no broker id: broker.id is not configured, no log directory has one, and broker.id.generation.enable=false"
     )]
     NoBrokerId,
-    /// A `meta.properties` cannot be understood.
-    #[error(transparent)]
-    Damaged(StorageError),
+    /// A directory holds the data of a KRaft broker.
+    #[error("{path}: version 1 belongs to KRaft, and Klamm serves ZooKeeper mode only")]
+    Kraft {
+        /// The `meta.properties`.
+        path: PathBuf,
+    },
 }
 
 /// Settles the identity, and writes it to the log directories (made when missing). Blocks on small files.
@@ -80,7 +84,7 @@ pub async fn establish(
     log_dirs: &[PathBuf],
 ) -> Result<Identity, IdentityError> {
     let cluster_id = registration::read_or_create_cluster_id(zk, &random_cluster_id()).await?;
-    let (found, mut failed_log_dirs) = read_all(disk, log_dirs)?;
+    let (found, mut failed_log_dirs) = read_all(disk, log_dirs);
     let stored_id = verify(&found, &cluster_id, configured.broker_id)?;
     let broker_id = match configured.broker_id.or(stored_id) {
         Some(broker_id) => broker_id,
@@ -100,17 +104,16 @@ pub async fn establish(
 type Found = Vec<(PathBuf, Option<MetaProperties>)>;
 type Failed = Vec<(PathBuf, StorageError)>;
 
-/// What each readable directory says, and the others. A file that makes no sense is nobody's to overwrite: it stops us.
-fn read_all(disk: &dyn Disk, log_dirs: &[PathBuf]) -> Result<(Found, Failed), IdentityError> {
+/// What each readable directory says, and the others (`MetaPropertiesEnsemble.Loader`).
+fn read_all(disk: &dyn Disk, log_dirs: &[PathBuf]) -> (Found, Failed) {
     let (mut found, mut failed) = (Found::new(), Failed::new());
     for log_dir in log_dirs {
         match meta_properties::read(disk, log_dir) {
             Ok(meta) => found.push((log_dir.clone(), meta)),
-            Err(error @ StorageError::Damaged { .. }) => return Err(IdentityError::Damaged(error)),
             Err(error) => failed.push((log_dir.clone(), error)),
         }
     }
-    Ok((found, failed))
+    (found, failed)
 }
 
 /// Compares the directories with the cluster, the configuration and each other (`MetaPropertiesEnsemble.verify`). Answers
@@ -125,6 +128,9 @@ fn verify(
     for (log_dir, meta) in found {
         let Some(meta) = meta else { continue };
         let path = log_dir.join(meta_properties::FILE_NAME);
+        if meta.version != 0 {
+            return Err(IdentityError::Kraft { path });
+        }
         if let Some(stored) = meta.cluster_id.as_ref().filter(|stored| *stored != cluster_id) {
             let (stored, cluster_id) = (stored.clone(), cluster_id.to_string());
             return Err(IdentityError::InconsistentClusterId { path, stored, cluster_id });
@@ -151,7 +157,8 @@ fn write_if_changed(
     broker_id: BrokerId,
 ) -> Result<(), StorageError> {
     let other = found.as_ref().map(|meta| meta.other.clone()).unwrap_or_default();
-    let meta = MetaProperties { broker_id: Some(broker_id), cluster_id: Some(cluster_id.to_string()), other };
+    let meta =
+        MetaProperties { version: 0, broker_id: Some(broker_id), cluster_id: Some(cluster_id.to_string()), other };
     if found.as_ref() == Some(&meta) {
         return Ok(());
     }

@@ -72,6 +72,15 @@ async fn data_of_another_cluster_or_broker_stops_the_start() {
 }
 
 #[tokio::test]
+async fn a_directory_whose_file_makes_no_sense_fails_alone() {
+    let (disk, zookeeper) = scene(["version=0\nbroker.id=7\ncluster.id=c\n", "version=0\nbroker.id=seven\n"]);
+    let identity = establish(&*zookeeper.session(), &disk, &configured(None), &dirs()).await.unwrap();
+    let [(dir, fault)] = &identity.failed_log_dirs[..] else { panic!("{:?}", identity.failed_log_dirs) };
+    assert_eq!((identity.broker_id, dir.as_path()), (BrokerId(7), Path::new("/data/b")));
+    assert_eq!(fault.to_string(), "/data/b/meta.properties is damaged: broker.id 'seven' is not a number");
+}
+
+#[tokio::test]
 async fn what_is_right_already_is_not_written_and_unknown_keys_stay() {
     let (disk, zookeeper) = scene(["version=0\nbroker.id=7\ncluster.id=c\ndirectory.id=d\n", ""]);
     let zk = zookeeper.session();

@@ -8,6 +8,9 @@
 //! cluster.id=vPeOCWypqUOSepEvx0cbog
 //! ```
 //!
+//! A file without a version is of version 0. Version 1 is KRaft's, with `node.id` in place of `broker.id`: it is read, so
+//! that the broker's start can say what it found, and never written.
+//!
 //! All directories must agree with each other, with the configuration and with `/cluster/id`; who compares is the
 //! broker's start. Keys we do not know (`directory.id` during a migration to KRaft) are kept when the file is rewritten.
 
@@ -27,7 +30,9 @@ const MAX_FILE: u64 = 64 * 1024;
 /// What the file says.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct MetaProperties {
-    /// `broker.id`.
+    /// `version`: 0, or 1 when the directory belongs to a KRaft broker.
+    pub version: u8,
+    /// `broker.id`; `node.id` in version 1.
     pub broker_id: Option<BrokerId>,
     /// `cluster.id`; missing in files from before 0.10.1.
     pub cluster_id: Option<String>,
@@ -65,26 +70,33 @@ pub fn encode(meta: &MetaProperties) -> String {
 pub fn decode(text: &str) -> Result<MetaProperties, String> {
     let mut meta = MetaProperties::default();
     let mut version = None;
+    let (mut broker_id, mut node_id) = (None, None);
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with(['#', '!'])) {
         let (key, value) = line.split_once('=').or_else(|| line.split_once(':')).unwrap_or((line, ""));
         let (key, value) = (key.trim(), value.trim().replace('\\', ""));
         match key {
             "version" => version = Some(value),
-            "broker.id" => {
-                let id = value.parse().map_err(|_| format!("broker.id '{value}' is not a number"))?;
-                meta.broker_id = Some(BrokerId(id));
-            }
+            "broker.id" => broker_id = Some(value),
+            "node.id" => node_id = Some(value),
             "cluster.id" => meta.cluster_id = Some(value),
             _ => {
                 meta.other.insert(key.to_owned(), value);
             }
         }
     }
+    let number = |key: &str, value: String| match value.parse() {
+        Ok(id) => Ok(BrokerId(id)),
+        Err(_) => Err(format!("{key} '{value}' is not a number")),
+    };
     match version.as_deref() {
-        Some("0") => Ok(meta),
-        Some(other) => Err(format!("version {other} belongs to KRaft; Klamm reads version 0")),
-        None => Err("there is no version".to_owned()),
+        None | Some("0") => meta.broker_id = broker_id.map(|id| number("broker.id", id)).transpose()?,
+        Some("1") => {
+            meta.version = 1;
+            meta.broker_id = Some(number("node.id", node_id.ok_or("there is no node.id")?)?);
+        }
+        Some(other) => return Err(format!("version '{other}' is neither 0 nor 1")),
     }
+    Ok(meta)
 }
 
 /// Feeds arbitrary bytes to the reader; for fuzzing.
@@ -110,7 +122,9 @@ mod tests {
 
     #[test]
     fn wrong_versions_and_ids_are_refused() {
-        for bad in ["", "broker.id=1\n", "version=1\nnode.id=1\n", "version=0\nbroker.id=x\n"] {
+        assert_eq!(decode("broker.id=1\n").unwrap().broker_id, Some(BrokerId(1)), "version 0 need not be said");
+        assert_eq!(decode("version=1\nnode.id=1\n").unwrap().version, 1);
+        for bad in ["version=1\nbroker.id=1\n", "version=2\n", "version=x\n", "version=0\nbroker.id=x\n"] {
             assert!(decode(bad).is_err(), "{bad:?}");
         }
         fuzz(b"\xff=\xfe\nversion");
