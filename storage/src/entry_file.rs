@@ -14,13 +14,10 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use arc_swap::ArcSwap;
 use world::{Disk, DiskFile};
 
 use crate::error::{Attempt, StorageError};
-
-/// A partition's directory; it is renamed while files in it are open.
-pub(crate) type SharedDir = Arc<ArcSwap<PathBuf>>;
+use crate::log_path::SharedDir;
 
 /// What distinguishes one kind of entry file.
 pub(crate) trait Entry: Copy + std::fmt::Debug {
@@ -224,8 +221,8 @@ impl<E: Entry> EntryFile<E> {
     fn opened(&self) -> Result<MutexGuard<'_, Inner<E>>, StorageError> {
         let mut inner = self.lock();
         if inner.file.is_none() {
-            let path = self.path();
-            let loaded = self.load(self.disk.open_or_create(&path).attempt("open", &path)?)?;
+            let opened = self.dir.with(|dir| self.disk.open_or_create(&dir.join(&self.name)));
+            let loaded = self.load(opened.attempt_at("open", || self.path())?)?;
             *inner = Inner { unsynced: inner.unsynced, ..loaded };
         }
         Ok(inner)
@@ -236,11 +233,10 @@ impl<E: Entry> EntryFile<E> {
     fn looked_at(&self) -> Result<MutexGuard<'_, Inner<E>>, StorageError> {
         let mut inner = self.lock();
         if inner.file.is_none() && !self.is_retired.load(Ordering::Acquire) {
-            let path = self.path();
-            match self.disk.open(&path) {
+            match self.dir.with(|dir| self.disk.open(&dir.join(&self.name))) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 opened => {
-                    let loaded = self.load(opened.attempt("open", &path)?)?;
+                    let loaded = self.load(opened.attempt_at("open", || self.path())?)?;
                     *inner = Inner { unsynced: inner.unsynced, ..loaded };
                 }
             }

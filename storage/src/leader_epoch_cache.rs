@@ -14,8 +14,8 @@ use world::Disk;
 use zk_paths::ids::{LeaderEpoch, Offset};
 
 use crate::checkpoint::{LEADER_EPOCH_FILE, read_epochs, write_epochs};
-use crate::entry_file::SharedDir;
 use crate::error::StorageError;
+use crate::log_path::SharedDir;
 
 /// The epochs of one log.
 #[derive(Debug)]
@@ -141,13 +141,13 @@ impl LeaderEpochCache {
 
 #[cfg(test)]
 mod tests {
-    use arc_swap::ArcSwap;
+    use crate::log_path::LogPath;
     use world::MemDisk;
 
     use super::*;
 
     fn cache(disk: &MemDisk, entries: &[(i32, i64)]) -> LeaderEpochCache {
-        let dir = Arc::new(ArcSwap::from_pointee(PathBuf::from("/")));
+        let dir = LogPath::new(PathBuf::from("/"));
         let mut cache = LeaderEpochCache::load(Arc::new(disk.clone()), dir).unwrap();
         for (epoch, start) in entries {
             cache.assign(LeaderEpoch(*epoch), Offset(*start));

@@ -27,6 +27,7 @@ pub mod convert;
 pub mod log;
 pub mod log_config;
 pub mod log_manager;
+mod log_path;
 pub mod producer_state;
 mod ready;
 pub mod retention;

@@ -311,7 +311,7 @@ impl LogManager {
         }
         log.end_cleaning();
         let to = log.parent_dir().join(delete_dir_name(log.partition(), rand::random()));
-        log.rename_dir(to.clone())?;
+        log.retire(to.clone())?;
         let due_ms = self.clock.now_ms().saturating_add(millis(log.config().file_delete_delay));
         changes.due.push((due_ms, to, dir.health.clone()));
         Ok(())

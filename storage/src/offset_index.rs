@@ -13,9 +13,10 @@ use std::sync::Arc;
 use world::Disk;
 
 use crate::be::i32_at;
-use crate::entry_file::{Entry, EntryFile, SharedDir};
+use crate::entry_file::{Entry, EntryFile};
 use crate::error::StorageError;
 use crate::file_name::FileKind;
+use crate::log_path::SharedDir;
 
 /// Offset index of one segment.
 #[derive(Debug)]
@@ -127,13 +128,13 @@ impl OffsetIndex {
 mod tests {
     use std::path::PathBuf;
 
-    use arc_swap::ArcSwap;
+    use crate::log_path::LogPath;
     use world::MemDisk;
 
     use super::*;
 
     fn index(disk: &MemDisk) -> OffsetIndex {
-        let dir = Arc::new(ArcSwap::from_pointee(PathBuf::from("/")));
+        let dir = LogPath::new(PathBuf::from("/"));
         OffsetIndex::new(Arc::new(disk.clone()), dir, 1000, 8 * 400)
     }
 

@@ -15,10 +15,10 @@ use arc_swap::ArcSwapOption;
 use world::{Disk, DiskFile};
 
 use crate::batch::{Batch, BatchHeader, HEADER_SIZE, NO_TIMESTAMP};
-use crate::entry_file::SharedDir;
 use crate::error::{Attempt, StorageError};
 use crate::file_name::{FileKind, FileState, SegmentFile};
 use crate::log_config::LogConfig;
+use crate::log_path::SharedDir;
 use crate::offset_index::{OffsetIndex, OffsetPosition};
 use crate::ready::ReadyBatch;
 use crate::scan::{ScanError, Scanner};
@@ -138,7 +138,7 @@ impl Segment {
         let mut missing = io::ErrorKind::NotFound.into();
         for state in [FileState::Plain, FileState::Deleted, FileState::Plain] {
             let file = SegmentFile { offset: self.base_offset, kind: FileKind::Log, state };
-            match self.disk.open(&self.dir.load().join(file.name())) {
+            match self.dir.with(|dir| self.disk.open(&dir.join(file.name()))) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => missing = error,
                 opened => return opened,
             }

@@ -13,9 +13,10 @@ use std::sync::Arc;
 use world::Disk;
 
 use crate::be::{i32_at, i64_at};
-use crate::entry_file::{Entry, EntryFile, SharedDir};
+use crate::entry_file::{Entry, EntryFile};
 use crate::error::StorageError;
 use crate::file_name::FileKind;
+use crate::log_path::SharedDir;
 
 /// Time index of one segment.
 #[derive(Debug)]
@@ -121,14 +122,14 @@ impl TimeIndex {
 mod tests {
     use std::path::PathBuf;
 
-    use arc_swap::ArcSwap;
+    use crate::log_path::LogPath;
     use world::MemDisk;
 
     use super::*;
 
     #[test]
     fn only_growing_entries_are_kept_and_found() {
-        let dir = Arc::new(ArcSwap::from_pointee(PathBuf::from("/")));
+        let dir = LogPath::new(PathBuf::from("/"));
         let index = TimeIndex::new(Arc::new(MemDisk::new()), dir, 50, 12 * 4);
         assert_eq!(index.last().unwrap(), TimestampAt { timestamp: -1, offset: 50 });
         for (timestamp, offset) in [(100, 60), (100, 70), (90, 80), (200, 90), (300, 85)] {

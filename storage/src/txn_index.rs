@@ -13,9 +13,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use world::Disk;
 
 use crate::be::{i16_at, i64_at};
-use crate::entry_file::SharedDir;
 use crate::error::{Attempt, StorageError};
 use crate::file_name::FileKind;
+use crate::log_path::SharedDir;
 
 const ENTRY_SIZE: usize = 34;
 /// No index of a 2 GiB segment comes near; a larger file is damage.
@@ -183,11 +183,12 @@ impl TxnIndex {
     fn loaded(&self) -> Result<MutexGuard<'_, Option<Vec<AbortedTxn>>>, StorageError> {
         let mut loaded = self.lock();
         if loaded.is_none() {
-            let path = self.path();
-            let bytes = match self.disk.read_all(&path, MAX_FILE) {
+            let name = FileKind::TxnIndex.name(self.base_offset);
+            let bytes = match self.dir.with(|dir| self.disk.read_all(&dir.join(name), MAX_FILE)) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-                read => read.attempt("read", &path)?,
+                read => read.attempt_at("read", || self.path())?,
             };
+            let path = self.path();
             let damaged = |position| StorageError::Damaged { path, what: format!("no entry at position {position}") };
             *loaded = Some(AbortedTxn::decode_all(&bytes).map_err(damaged)?);
         }
@@ -204,7 +205,7 @@ pub fn fuzz(bytes: &[u8]) {
 mod tests {
     use std::path::Path;
 
-    use arc_swap::ArcSwap;
+    use crate::log_path::LogPath;
     use world::MemDisk;
 
     use super::*;
@@ -217,7 +218,7 @@ mod tests {
     fn overlapping_transactions_are_collected_after_reopening() {
         let disk = MemDisk::new();
         let open = || {
-            let dir = Arc::new(ArcSwap::from_pointee(PathBuf::from("/")));
+            let dir = LogPath::new(PathBuf::from("/"));
             TxnIndex::new(Arc::new(disk.clone()), dir, 0)
         };
         let index = open();
@@ -238,7 +239,7 @@ mod tests {
     #[test]
     fn a_cut_file_is_damaged_until_it_is_reset() {
         let disk = MemDisk::new();
-        let dir: SharedDir = Arc::new(ArcSwap::from_pointee(PathBuf::from("/")));
+        let dir = LogPath::new(PathBuf::from("/"));
         let path = Path::new("/00000000000000000000.txnindex");
         disk.open_or_create(path).unwrap().set_len(40).unwrap();
         let index = TxnIndex::new(Arc::new(disk.clone()), dir, 0);

@@ -10,9 +10,10 @@ use std::sync::Arc;
 use world::{Disk, DiskFile};
 
 use crate::batch::BatchHeader;
-use crate::entry_file::{Entry, SharedDir};
+use crate::entry_file::Entry;
 use crate::error::{Attempt, StorageError};
 use crate::file_name::{FileKind, FileState, SegmentFile};
+use crate::log_path::SharedDir;
 use crate::offset_index::OffsetEntry;
 use crate::time_index::{TimeEntry, TimestampAt};
 use crate::txn_index::AbortedTxn;

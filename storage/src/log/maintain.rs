@@ -1,8 +1,9 @@
 //! What happens to a log besides appends and reads: flush, roll, retention, truncation, moving start, closing.
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, MutexGuard, PoisonError};
 
 use zk_paths::ids::Offset;
 
@@ -43,7 +44,9 @@ struct Due {
 impl Log {
     /// Makes everything up to the log end survive a crash, indexes included. Appends go on meanwhile.
     pub fn flush(&self) -> Result<(), StorageError> {
-        self.check_online()?;
+        if !self.has_files()? {
+            return Ok(());
+        }
         let due = self.due(&self.state())?;
         self.carry_out(&due)
     }
@@ -51,7 +54,9 @@ impl Log {
     /// Makes the records up to the log end survive a crash, and nothing that recovery can build again from them: one
     /// sync, where [`Log::flush`] needs several. The recovery point stays.
     pub fn flush_records(&self) -> Result<(), StorageError> {
-        self.check_online()?;
+        if !self.has_files()? {
+            return Ok(());
+        }
         let due = Due { offset: self.tail.end_offset(), truncations: self.state().truncations };
         self.context.health.watch(self.sync_records(&due))?;
         let state = self.state();
@@ -68,9 +73,17 @@ impl Log {
         if self.recovery_point.load(Ordering::Acquire) >= active {
             return Ok(());
         }
-        self.check_online()?;
+        if !self.has_files()? {
+            return Ok(());
+        }
         let due = Due { offset: active, truncations: self.state().truncations };
         self.carry_out(&due)
+    }
+
+    /// Whether there is anything to work on: a deleted log's files may be gone. An error when the directory is offline.
+    fn has_files(&self) -> Result<bool, StorageError> {
+        self.check_online()?;
+        Ok(!self.is_retired.load(Ordering::Acquire))
     }
 
     /// Flushes when `flush.ms` has passed since the last time.
@@ -112,6 +125,29 @@ impl Log {
 
     /// Syncs segments with their indexes, leader epochs and the directory, for everything in [recovery point, due offset).
     fn sync_files(&self, due: &Due) -> Result<(), StorageError> {
+        self.in_dir(|| self.sync_files_here(due))
+    }
+
+    /// Runs something that looks for files by name, again when the directory got another name meanwhile. What went with
+    /// its directory needs no care any more.
+    fn in_dir(&self, run: impl Fn() -> Result<(), StorageError>) -> Result<(), StorageError> {
+        loop {
+            let before = self.dir();
+            let outcome = run();
+            if !matches!(&outcome, Err(StorageError::Io { source, .. }) if source.kind() == ErrorKind::NotFound) {
+                return outcome;
+            }
+            if self.is_retired.load(Ordering::Acquire) {
+                return Ok(());
+            }
+            // A renaming that is under way ends first.
+            if self.dir.with(|now| now == before) {
+                return outcome;
+            }
+        }
+    }
+
+    fn sync_files_here(&self, due: &Due) -> Result<(), StorageError> {
         for segment in self.segments_within(&self.recovery_point, due) {
             segment.sync_records()?;
             segment.sync_indexes()?;
@@ -140,7 +176,8 @@ impl Log {
             crate::partition_metadata::sync(&*self.context.disk, &dir)?;
         }
         if self.has_new_entries.swap(false, Ordering::AcqRel) {
-            self.context.disk.sync_dir(&dir).attempt("sync", &dir)?;
+            let synced = self.context.disk.sync_dir(&dir).attempt("sync", &dir);
+            synced.inspect_err(|_| self.has_new_entries.store(true, Ordering::Release))?;
         }
         if !self.dir_is_durable.load(Ordering::Acquire) {
             let parent = self.parent_dir();
@@ -183,6 +220,9 @@ impl Log {
         self.check_online()?;
         let config = self.config.load_full();
         let mut state = self.state();
+        if self.is_retired.load(Ordering::Acquire) {
+            return Ok(0);
+        }
         let segments = self.segments.load_full();
         let summaries = self.context.health.watch(summarise(&segments))?;
         let rules = RetentionRules {
@@ -255,7 +295,7 @@ impl Log {
         };
         for path in &due {
             match self.context.disk.remove_file(path) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(error) if error.kind() != ErrorKind::NotFound => {
                     return self.context.health.watch(Err(error).attempt("remove", path));
                 }
                 _ => {}
@@ -264,8 +304,8 @@ impl Log {
         Ok(due.len())
     }
 
-    pub(super) fn doomed(&self) -> std::sync::MutexGuard<'_, Vec<(i64, PathBuf)>> {
-        self.doomed.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    pub(super) fn doomed(&self) -> MutexGuard<'_, Vec<(i64, PathBuf)>> {
+        self.doomed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Raises the log start offset (DeleteRecords, or a leader that did). Answers whether it moved. Segments that lie
@@ -390,7 +430,7 @@ impl Log {
         for offset in Vec::<i64>::from_iter(gone) {
             let path = self.dir.load().join(FileKind::Snapshot.name(offset));
             match self.context.disk.remove_file(&path) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(error) if error.kind() != ErrorKind::NotFound => {
                     return Err(error).attempt("remove", &path);
                 }
                 _ => {}
@@ -432,14 +472,22 @@ impl Log {
     /// Gives the directory another name. Open files stay open. Syncing the parent is the caller's.
     pub(crate) fn rename_dir(&self, to: PathBuf) -> Result<(), StorageError> {
         let _state = self.state();
-        let from = self.dir();
-        let renamed = self.context.disk.rename(&from, &to).attempt("rename", &from);
+        let renamed =
+            self.dir.rename(to.clone(), |from, to| self.context.disk.rename(from, to).attempt("rename", from));
         self.context.health.watch(renamed)?;
-        for segment in self.segments.load().iter() {
-            self.context.health.watch(segment.close_indexes())?;
+        for (_, path) in self.doomed().iter_mut() {
+            *path = path.file_name().map_or_else(|| to.clone(), |name| to.join(name));
         }
-        self.dir.store(Arc::new(to));
         Ok(())
+    }
+
+    /// Gives the directory the name under which it waits for its deletion, and lets go of what is open in it but the
+    /// segments, which readers may still be at.
+    pub(crate) fn retire(&self, to: PathBuf) -> Result<(), StorageError> {
+        self.is_retired.store(true, Ordering::Release);
+        self.rename_dir(to)?;
+        let closed = self.segments.load().iter().try_for_each(|segment| segment.close_indexes());
+        self.context.health.watch(closed)
     }
 }
 

@@ -24,11 +24,11 @@ use arc_swap::ArcSwap;
 use world::{Clock, Disk};
 use zk_paths::ids::{LeaderEpoch, Offset, TopicId, TopicPartition};
 
-use crate::entry_file::SharedDir;
 use crate::error::StorageError;
 use crate::health::DirHealth;
 use crate::leader_epoch_cache::LeaderEpochCache;
 use crate::log_config::LogConfig;
+use crate::log_path::{LogPath, SharedDir};
 use crate::memory::ConversionMemory;
 use crate::producer_state::ProducerState;
 use crate::recovery::{self, Loaded};
@@ -80,6 +80,8 @@ pub struct Log {
     partition: TopicPartition,
     context: LogContext,
     dir: SharedDir,
+    /// The directory waits for its deletion; what is in it matters to nobody any more.
+    is_retired: AtomicBool,
     config: ArcSwap<LogConfig>,
     topic_id: Mutex<Option<TopicId>>,
     segments: ArcSwap<Vec<Arc<Segment>>>,
@@ -129,7 +131,7 @@ impl Log {
         hints: LoadHints,
         context: LogContext,
     ) -> Result<Log, StorageError> {
-        let shared: SharedDir = Arc::new(ArcSwap::from_pointee(dir.to_owned()));
+        let shared = LogPath::new(dir.to_owned());
         let loaded = recovery::load(&shared, &partition, &config, hints, &context)?;
         let topic_id = match crate::partition_metadata::read(&*context.disk, dir) {
             // It is synced with the first flush only; what a power failure left of it says nothing.
@@ -157,6 +159,7 @@ impl Log {
             partition,
             context,
             dir,
+            is_retired: AtomicBool::new(false),
             config: ArcSwap::from_pointee(config),
             topic_id: Mutex::new(topic_id),
             segments: ArcSwap::from_pointee(loaded.segments),

@@ -910,3 +910,38 @@ fn readers_beside_an_appender_see_whole_batches_up_to_the_end() {
     });
     assert!(log.segment_count() > 5);
 }
+
+/// Seen in reviews: whoever opened a file by name while the directory was being renamed took the whole log directory
+/// offline, or took the missing file for an empty index.
+#[test]
+fn files_are_found_while_the_directory_gets_other_names() {
+    let disk = MemDisk::new();
+    let log = open(&disk, LogConfig { flush_messages: 1, ..small() });
+    for number in 0..30 {
+        append(&log, &[format!("value {number}").as_bytes()]);
+    }
+    let all = read_all(&log, 0);
+    std::thread::scope(|scope| {
+        let renaming = scope.spawn(|| {
+            for number in 0..300 {
+                log.rename_dir(PathBuf::from(format!("/logs/t-0-{number}"))).unwrap();
+            }
+        });
+        while !renaming.is_finished() {
+            log.segments.load().iter().for_each(|segment| {
+                segment.close_file();
+                segment.close_indexes().unwrap();
+            });
+            assert_eq!(read_all(&log, 0), all);
+            log.assign_epoch_start(LeaderEpoch(log.latest_epoch().unwrap().0 + 1), log.log_end_offset()).unwrap();
+            log.flush().unwrap();
+        }
+    });
+    log.check_online().unwrap();
+    log.retire(PathBuf::from("/logs/t-0-gone")).unwrap();
+    disk.remove_dir_all(&PathBuf::from("/logs/t-0-gone")).unwrap();
+    log.assign_epoch_start(LeaderEpoch(1_000_000), log.log_end_offset()).unwrap();
+    log.flush().unwrap();
+    assert_eq!(log.apply_retention(NOW * 2).unwrap(), 0);
+    log.check_online().unwrap();
+}

@@ -7,12 +7,12 @@ use zk_paths::ids::{LeaderEpoch, Offset, TopicPartition};
 
 use super::plan::{FoundSegment, Step, plan_segments, plan_temporary, valid_swaps};
 use crate::batch::Batch;
-use crate::entry_file::SharedDir;
 use crate::error::{Attempt, StorageError};
 use crate::file_name::FileKind;
 use crate::leader_epoch_cache::LeaderEpochCache;
 use crate::log::{LoadHints, LogContext};
 use crate::log_config::{LogConfig, millis};
+use crate::log_path::SharedDir;
 use crate::producer_snapshot;
 use crate::producer_state::{ProducerState, is_expired};
 use crate::scan::{ScanError, Scanner};
