@@ -38,6 +38,8 @@ struct Inner {
     aborted: bool,
     /// The log is on its way out.
     closed: bool,
+    /// The log is being copied to another directory.
+    paused: bool,
     /// Why no cleaner touches it any more.
     uncleanable: Option<String>,
     /// Where the last cleaning ended.
@@ -88,7 +90,7 @@ impl Log {
     /// The turn to clean the log, unless somebody has it, or nobody may.
     pub(crate) fn begin_cleaning(self: &Arc<Log>) -> Option<CleaningTurn> {
         let mut inner = self.cleaning.lock();
-        if inner.in_progress || inner.closed || inner.uncleanable.is_some() {
+        if inner.in_progress || inner.closed || inner.paused || inner.uncleanable.is_some() {
             return None;
         }
         inner.in_progress = true;
@@ -105,6 +107,19 @@ impl Log {
     /// Calls off a cleaning in progress and any later one: the log is on its way out.
     pub fn end_cleaning(&self) {
         self.cleaning.lock().closed = true;
+    }
+
+    /// Keeps cleaners away while the log is copied to another directory, and calls off one that is at it: a tombstone must
+    /// not go before it was copied, when what it deletes has been.
+    pub(crate) fn pause_cleaning(&self) {
+        let mut inner = self.cleaning.lock();
+        inner.aborted |= inner.in_progress;
+        inner.paused = true;
+    }
+
+    /// Ends what [`Log::pause_cleaning`] began.
+    pub(crate) fn resume_cleaning(&self) {
+        self.cleaning.lock().paused = false;
     }
 
     /// Keeps cleaners away from now on, for a reason that they found in it.

@@ -65,6 +65,7 @@ impl LogManager {
         for loaded in loaded.into_iter().flatten() {
             manager.take(loaded)?;
         }
+        manager.resume_futures();
         match manager.dirs.iter().find_map(|dir| dir.health.failure()) {
             Some(reason) if manager.live_dirs().is_empty() => {
                 Err(StartError::NoDirectory { reason: reason.to_owned() })

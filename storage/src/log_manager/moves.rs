@@ -5,6 +5,9 @@
 //! Order of a replacement: the new directory gets its plain name, durably, and only then the old one is renamed for
 //! deletion. A crash between the two leaves the partition twice, which stops the next start with both paths; in the other
 //! order it could leave none.
+//!
+//! No cleaner touches a log that is being copied: a tombstone that went before it was copied would leave what it deletes in
+//! the copy for ever.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -78,6 +81,9 @@ impl LogManager {
         let made = self.make_dir(dir, &future_dir_name(partition, rand::random()))?;
         let log = self.open_new(dir, &made, partition, config)?;
         changes.preferred.remove(partition);
+        if let Some(current) = self.get(partition) {
+            current.pause_cleaning();
+        }
         self.write_logs().future.insert(partition.clone(), log.clone());
         drop(changes);
         if let Some(topic_id) = topic_id {
@@ -90,6 +96,9 @@ impl LogManager {
     pub fn delete_future(&self, partition: &TopicPartition) -> Result<bool, StorageError> {
         let mut changes = self.changes();
         let removed = self.write_logs().future.remove(partition);
+        if let Some(current) = self.get(partition) {
+            current.resume_cleaning();
+        }
         match removed {
             Some(log) => self.rename_for_deletion(&log, &mut changes).map(|()| true),
             None => Ok(false),
@@ -110,6 +119,7 @@ impl LogManager {
         log.rename_dir(log.parent_dir().join(current_dir_name(partition)))?;
         self.sync_parent(&log)?;
         log.set_high_watermark(former.high_watermark());
+        log.set_cleaner_checkpoint(former.cleaner_checkpoint());
         {
             let mut logs = self.write_logs();
             logs.future.remove(partition);
@@ -129,6 +139,23 @@ impl LogManager {
             let synced = dir.health.watch(self.disk.sync_dir(path).attempt("sync", path));
             if let Err(error) = synced.and_then(|()| self.checkpoint_dir(dir)) {
                 tracing::warn!("a checkpoint was not written: {error}");
+            }
+        }
+    }
+
+    /// What holds while moves go on, for those that were found on disk. A copy is begun anew when the current log was
+    /// cleaned beyond its end: nobody knows which tombstones it has missed.
+    pub(super) fn resume_futures(&self) {
+        for future in self.futures() {
+            let Some(current) = self.get(future.partition()) else { continue };
+            current.pause_cleaning();
+            let end = future.log_end_offset();
+            let is_behind = current.cleaner_checkpoint().is_some_and(|cleaned| cleaned > end);
+            if is_behind && end > future.log_start_offset() {
+                tracing::info!("{} is copied anew: the log was cleaned meanwhile", future.dir().display());
+                if let Err(error) = future.truncate_fully_and_start_at(current.log_start_offset(), None) {
+                    tracing::warn!(partition = %future.partition(), "its move cannot go on: {error}");
+                }
             }
         }
     }

@@ -357,3 +357,43 @@ fn a_move_that_a_crash_ends_anywhere_leaves_every_record() {
     }
     assert!(loaded > 50 && twice > 0 && twice < 10, "{loaded} {twice}");
 }
+
+#[test]
+fn cleaners_keep_away_from_a_log_that_moves_and_know_the_next_one() {
+    let disk = MemDisk::new();
+    let manager = load(&disk);
+    let log = make(&manager, 0);
+    let cleanable = |log: &Arc<Log>| log.begin_cleaning().is_some();
+    let turn = log.begin_cleaning().unwrap();
+    future(&manager, 0, other(&log));
+    assert!(turn.is_aborted() && !cleanable(&log));
+    drop(turn);
+    manager.delete_future(&partition(0)).unwrap();
+    assert!(cleanable(&log));
+
+    copy(&log, &future(&manager, 0, other(&log)));
+    log.set_cleaner_checkpoint(Some(Offset(1)));
+    drop(log);
+    manager.shutdown().unwrap();
+    drop(manager);
+    let manager = load(&disk);
+    let log = manager.get(&partition(0)).unwrap();
+    assert!(!cleanable(&log), "also after a restart");
+    assert_eq!(manager.future(&partition(0)).unwrap().log_end_offset(), Offset(1));
+    let replaced = manager.replace_with_future(&partition(0)).unwrap();
+    assert_eq!(replaced.log.cleaner_checkpoint(), Some(Offset(1)));
+    assert!(cleanable(&replaced.log) && !cleanable(&log));
+}
+
+#[test]
+fn a_copy_behind_what_was_cleaned_is_begun_anew() {
+    let disk = MemDisk::new();
+    let manager = load(&disk);
+    let log = make(&manager, 0);
+    copy(&log, &future(&manager, 0, other(&log)));
+    log.append_as_leader(records(), LeaderEpoch(0), AppendOrigin::Client).unwrap();
+    log.set_cleaner_checkpoint(Some(Offset(2)));
+    manager.shutdown().unwrap();
+    drop((log, manager));
+    assert_eq!(load(&disk).future(&partition(0)).unwrap().log_end_offset(), Offset(0));
+}
