@@ -41,7 +41,7 @@ fn java_2_4_and_klamm_take_turns() {
     take_turns(V2_4, &[("inter.broker.protocol.version", "2.4")]);
 }
 
-fn take_turns(version: KafkaVersion, properties: &[(&'static str, &'static str)]) {
+fn take_turns(version: KafkaVersion, properties: &[(&str, &str)]) {
     let ensemble = Ensemble::apache();
     let mut turns = Turns::start(version, &ensemble, properties);
     for (round, (javas_end, klamms_end)) in (1..).zip(ENDS.into_iter().cycle().take(ROUNDS)) {
@@ -55,7 +55,6 @@ fn take_turns(version: KafkaVersion, properties: &[(&'static str, &'static str)]
 struct Turns {
     version: KafkaVersion,
     zookeeper: String,
-    properties: Vec<(&'static str, &'static str)>,
     home: Option<Home>,
     clients: Session,
     requests: Requests,
@@ -65,12 +64,13 @@ struct Turns {
 }
 
 impl Turns {
-    fn start(version: KafkaVersion, ensemble: &Ensemble, properties: &[(&'static str, &'static str)]) -> Turns {
+    fn start(version: KafkaVersion, ensemble: &Ensemble, properties: &[(&str, &str)]) -> Turns {
         let common = [
             // Producers ask for topics that have been deleted long after they last wrote to them.
             ("auto.create.topics.enable", "false"),
             ("log.retention.check.interval.ms", "500"),
             ("log.initial.task.delay.ms", "500"),
+            ("log.cleaner.backoff.ms", "300"),
             ("transaction.state.log.segment.bytes", "4096"),
             ("offsets.topic.segment.bytes", "4096"),
         ];
@@ -83,21 +83,16 @@ impl Turns {
         };
         let clients = Driver::shared().session("klamm.lab.Swap", &[&home.address(), release]);
         let (requests, files) = (Requests::new(&home.address()), Files::new(version));
-        Turns { version, zookeeper, properties, home: Some(home), clients, requests, files, before: None }
+        Turns { version, zookeeper, home: Some(home), clients, requests, files, before: None }
     }
 
     fn java(&mut self, round: usize, end: End) {
-        let home = self.home.take().unwrap();
-        let cleaner = [("log.cleaner.backoff.ms", "300")];
-        home.configure(&self.zookeeper, &[&self.properties[..], &cleaner].concat());
-        let java = Broker::Java(JavaBroker::open(self.version, home));
+        let java = Broker::Java(JavaBroker::open(self.version, self.home.take().unwrap()));
         self.turn(java, "java", round, end);
     }
 
     fn klamm(&mut self, round: usize, end: End) {
-        let home = self.home.take().unwrap();
-        home.configure(&self.zookeeper, &self.properties);
-        let klamm = Broker::Klamm(Klamm::open(env!("CARGO_BIN_EXE_klamm"), home));
+        let klamm = Broker::Klamm(Klamm::open(env!("CARGO_BIN_EXE_klamm"), self.home.take().unwrap()));
         self.turn(klamm, "klamm", round, end);
     }
 

@@ -122,7 +122,6 @@ async fn produce(connection: &Connection, id: i64, epoch: i16, base_sequence: i3
         acks: -1,
         timeout_ms: LIMIT.as_millis() as i32,
         topic_data: vec![TopicProduceData { name: TOPIC.into(), partition_data }],
-        ..ProduceRequest::default()
     };
     let response = connection.call(&request).await.unwrap();
     let answer = &response.responses[0].partition_responses[0];

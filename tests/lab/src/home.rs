@@ -22,16 +22,11 @@ impl Home {
     pub fn new(zookeeper: &str, properties: &[(&str, &str)]) -> Home {
         let dir = tempfile::Builder::new().prefix("klamm-broker").tempdir();
         let home = Home { dir: dir.unwrap_or_else(|e| panic!("make the broker's directory: {e}")), port: free_port() };
-        home.configure(zookeeper, properties);
+        let text = server_properties(home.port, zookeeper, &home.log_dir(), properties);
+        write(&home.properties_file(), &text);
         // What a broker finds when it opens logs, beside warnings.
         write(&home.log4j_file(), &format!("{LOG4J}log4j.logger.kafka.log=INFO\n"));
         home
-    }
-
-    /// Writes another server.properties, as [`Home::new`] does, for whoever starts here next.
-    pub fn configure(&self, zookeeper: &str, properties: &[(&str, &str)]) {
-        let text = server_properties(self.port, zookeeper, &self.log_dir(), properties);
-        write(&self.properties_file(), &text);
     }
 
     /// The port.

@@ -116,8 +116,8 @@ public final class Swap {
         writing.sendMany(writing.idempotent("gzip"), ledger("append-time", 0), 50, null);
         writing.sendMany(writing.plain("none"), ledger("trimmed", 0), 60, null);
         writing.sendMany(writing.idempotent("none"), ledger("expiring", 0), 200, null);
+        oldFormats();
         if (java) {
-            oldFormats();
             transactions();
         }
         openTransaction(java, round);
@@ -189,7 +189,7 @@ public final class Swap {
     /** Many versions of few keys, some of them of transactions; big records at the end make room for the cleaner. */
     private void compactedTopics(boolean java, int round) throws Exception {
         for (Ledger each : new ArrayList<>(ledgers.values())) {
-            if (each instanceof CompactedLedger ledger && (java || !ledger.timeless && ledger.headers)) {
+            if (each instanceof CompactedLedger ledger) {
                 boolean old = !ledger.headers;
                 for (int i = 0; i < 300; i++) {
                     writing.send(old ? writing.plain("gzip") : writing.idempotent("snappy"), ledger, writing.keyed(ledger, 40), null);
@@ -211,9 +211,7 @@ public final class Swap {
                     writing.send(writing.plain("none"), ledger, writing.filler(ledger, "filler " + round + i + java), null);
                     writing.settle();
                 }
-                if (java) {
-                    await("the cleaning of " + ledger.partition, () -> ledger.isCleanBelow(end, see(ledger).records()));
-                }
+                await("the cleaning of " + ledger.partition, () -> ledger.isCleanBelow(end, see(ledger).records()));
             }
         }
     }
