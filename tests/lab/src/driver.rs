@@ -8,7 +8,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -238,21 +238,44 @@ const SOURCES: &[(&str, &str)] = &[
     ("CompactedLedger.java", include_str!("../../java/klamm/lab/CompactedLedger.java")),
     ("ConsumerTest.java", include_str!("../../java/klamm/lab/ConsumerTest.java")),
     ("Driver.java", include_str!("../../java/klamm/lab/Driver.java")),
+    ("Gate.java", include_str!("../../java/klamm/lab/Gate.java")),
     ("Ledger.java", include_str!("../../java/klamm/lab/Ledger.java")),
     ("LogDirsTest.java", include_str!("../../java/klamm/lab/LogDirsTest.java")),
     ("ProducerTest.java", include_str!("../../java/klamm/lab/ProducerTest.java")),
     ("Run.java", include_str!("../../java/klamm/lab/Run.java")),
     ("Scenarios.java", include_str!("../../java/klamm/lab/Scenarios.java")),
+    ("ZooKeeperCast.java", include_str!("../../java/klamm/lab/ZooKeeperCast.java")),
+    ("ZooKeeperSasl.java", include_str!("../../java/klamm/lab/ZooKeeperSasl.java")),
+    ("ZooKeeperScript.java", include_str!("../../java/klamm/lab/ZooKeeperScript.java")),
+    ("ZooKeeperScriptNew.java", include_str!("../../java/klamm/lab/ZooKeeperScriptNew.java")),
     ("Sight.java", include_str!("../../java/klamm/lab/Sight.java")),
     ("Swap.java", include_str!("../../java/klamm/lab/Swap.java")),
     ("Writing.java", include_str!("../../java/klamm/lab/Writing.java")),
 ];
 
+/// A JVM of its own for one of our classes (`klamm.lab.<main>`), with the jars of this directory: what the driver is not
+/// for, as a client library of another release. `options` are the JVM's.
+pub fn own_class(main: &str, jars: &Path, options: &[&str]) -> Command {
+    let classes = classes();
+    let mut java = Command::new("java");
+    java.args(["-Xmx128M", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Dfile.encoding=UTF-8"])
+        .arg(format!("-Dlog4j.configuration=file:{}", classes.join("log4j.properties").display()))
+        .arg(format!("-Dlogback.configurationFile={}", classes.join("logback.xml").display()))
+        .arg("-Dstdout.encoding=UTF-8")
+        .args(options)
+        .arg("-cp")
+        .arg(format!("{}:{}/*", classes.display(), jars.display()))
+        .arg(format!("klamm.lab.{main}"));
+    java
+}
+
 /// The directory of our compiled classes.
 fn classes() -> PathBuf {
-    let texts: Vec<&str> = SOURCES.iter().map(|(_, text)| *text).collect();
+    let logging = [("log4j.properties", crate::zookeeper::LOG4J), ("logback.xml", crate::zookeeper::LOGBACK)];
+    let files: Vec<&(&str, &str)> = SOURCES.iter().chain(&logging).collect();
+    let texts: Vec<&str> = files.iter().map(|(_, text)| *text).collect();
     cache::entry(&format!("driver-{}", cache::fingerprint(&texts)), |dir| {
-        for (file, text) in SOURCES.iter().chain([&("log4j.properties", crate::zookeeper::LOG4J)]) {
+        for (file, text) in files {
             fs::write(dir.join(file), text).unwrap_or_else(|e| panic!("write {file} in {}: {e}", dir.display()));
         }
         let mut javac = Command::new("javac");

@@ -22,7 +22,7 @@ mod wait;
 mod zookeeper;
 
 pub use broker::{Broker, Target};
-pub use driver::{Driver, Session};
+pub use driver::{Driver, Session, own_class};
 pub use home::Home;
 pub use java_broker::JavaBroker;
 pub use klamm::{Klamm, KlammOptions};

@@ -18,6 +18,7 @@ pub struct ZooKeeper {
     version: ZooKeeperVersion,
     port: u16,
     dir: TempDir,
+    java_options: Vec<String>,
     process: Option<Process>,
 }
 
@@ -27,19 +28,26 @@ const STOP_LIMIT: Duration = Duration::from_secs(20);
 impl ZooKeeper {
     /// Starts a server with empty data and waits until it serves.
     pub fn start(version: ZooKeeperVersion) -> ZooKeeper {
+        ZooKeeper::start_with(version, "", &[])
+    }
+
+    /// The same with more lines of configuration and options of the JVM.
+    pub fn start_with(version: ZooKeeperVersion, settings: &str, java_options: &[&str]) -> ZooKeeper {
         let dir = tempfile::Builder::new().prefix("klamm-zookeeper").tempdir();
         let dir = dir.unwrap_or_else(|e| panic!("make ZooKeeper's directory: {e}"));
         let port = free_port();
         // A tick of 500 ms lets sessions of 1 s to 10 s be asked for, so that a test need not wait long for an expiry.
         let properties = format!(
             "tickTime=500\ndataDir={}\nclientPort={port}\nclientPortAddress=127.0.0.1\nmaxClientCnxns=0\n\
-             minSessionTimeout=1000\nmaxSessionTimeout=60000\nadmin.enableServer=false\n4lw.commands.whitelist=*\n",
+             minSessionTimeout=1000\nmaxSessionTimeout=60000\nadmin.enableServer=false\n4lw.commands.whitelist=*\n\
+             {settings}\n",
             dir.path().join("data").display()
         );
         write(&dir.path().join("zk.cfg"), &properties);
         write(&dir.path().join("log4j.properties"), LOG4J);
         write(&dir.path().join("logback.xml"), LOGBACK);
-        let mut zookeeper = ZooKeeper { version, port, dir, process: None };
+        let java_options = java_options.iter().map(ToString::to_string).collect();
+        let mut zookeeper = ZooKeeper { version, port, dir, java_options, process: None };
         zookeeper.restart();
         zookeeper
     }
@@ -75,6 +83,7 @@ impl ZooKeeper {
         java.args(["-Xmx128M", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"])
             .arg(format!("-Dlog4j.configuration=file:{}", self.dir.path().join("log4j.properties").display()))
             .arg(format!("-Dlogback.configurationFile={}", self.dir.path().join("logback.xml").display()))
+            .args(&self.java_options)
             .arg("-cp")
             .arg(crate::zookeeper(self.version).join("*"))
             .arg("org.apache.zookeeper.server.quorum.QuorumPeerMain")
@@ -117,7 +126,7 @@ pub(crate) const LOG4J: &str = "log4j.rootLogger=WARN, stderr\n\
     log4j.appender.stderr.layout.ConversionPattern=[%d] %p %m (%c)%n\n";
 
 /// The same for later releases.
-const LOGBACK: &str = "<configuration><appender name=\"E\" class=\"ch.qos.logback.core.ConsoleAppender\">\
+pub(crate) const LOGBACK: &str = "<configuration><appender name=\"E\" class=\"ch.qos.logback.core.ConsoleAppender\">\
     <target>System.err</target><encoder><pattern>[%d] %p %m (%c)%n</pattern></encoder></appender>\
     <root level=\"WARN\"><appender-ref ref=\"E\"/></root></configuration>\n";
 
