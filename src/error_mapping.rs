@@ -2,6 +2,7 @@
 //! does not compile until somebody has decided.
 
 use storage::batch::BatchError;
+use storage::convert::{ConvertError, DownConversionError};
 use storage::memory::NoRoom;
 use storage::producer_state::ProducerError;
 use storage::{AppendError, ReadError, StorageError};
@@ -64,6 +65,18 @@ pub fn read_refused(partition: &TopicPartition, error: &ReadError) -> ErrorCode 
         ReadError::OutOfRange { .. } => ErrorCode::OffsetOutOfRange,
         ReadError::Fault(fault) => storage_failed(partition, fault),
     }
+}
+
+/// Records that an old consumer cannot have.
+pub fn conversion_refused(partition: &TopicPartition, error: &DownConversionError) -> ErrorCode {
+    let code = match error {
+        DownConversionError::Convert(ConvertError::Zstd) => return ErrorCode::UnsupportedCompressionType,
+        DownConversionError::Convert(ConvertError::Batch(damage)) => damaged(damage),
+        DownConversionError::Convert(ConvertError::Codec(_)) => ErrorCode::UnknownServerError,
+        DownConversionError::Read(_) => ErrorCode::KafkaStorageError,
+    };
+    error!(%partition, "records cannot be converted for an old consumer: {error}");
+    code
 }
 
 /// A fault of the disk; logged here, where it ends.

@@ -6,13 +6,15 @@
 //!   fetched record is checked and answered with a diverging epoch. v13+: topics by id.
 //! - up to v5 KAFKA_STORAGE_ERROR is shown as NOT_LEADER_OR_FOLLOWER; before v10 a zstd topic is refused.
 //! - v16+: NOT_LEADER_OR_FOLLOWER and FENCED_LEADER_EPOCH name the leader and where it listens.
-//! - Old formats: v0–3 would need down-conversion of v2 batches, which is not built yet: UNSUPPORTED_VERSION per partition, as
-//!   Kafka answers when `message.downconversion.enable` is false.
+//! - v0–1 get record format 0, v2–3 format 1: batches of format 2 are converted, lazily, while the answer is sent
+//!   (`storage::convert`); UNSUPPORTED_VERSION if `message.downconversion.enable` forbids it, UNSUPPORTED_COMPRESSION_TYPE for
+//!   zstd. Whether that is necessary is believed of the topic's settings, not looked up in the log.
 //! - Followers (replica id ≥ 0) are refused with REPLICA_NOT_AVAILABLE until replication is built.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use storage::convert::DownConversion;
 use wire::fetch::{
     AbortedTransaction, EpochEndOffset, FetchPartition, FetchableTopicResponse, LeaderIdAndEpoch, NodeEndpoint,
     PartitionData,
@@ -23,7 +25,8 @@ use zk_paths::ids::TopicName;
 use crate::locks::lock;
 use super::Context;
 use crate::broker::Broker;
-use crate::net::{Region, Reply};
+use crate::error_mapping;
+use crate::net::{Content, Piecewise, Reply};
 use crate::replica::fetch_session::{self, Context as Session, Target, Told, TopicKey, Wanted};
 use crate::replica::partition::{Isolation, Partition, Read, ReadLimits};
 use crate::replica::waiters::Waiter;
@@ -45,6 +48,7 @@ pub async fn handle(broker: &Arc<Broker>, context: &Context<'_>, request: FetchR
         }
         Session::Sessionless(wanted) => {
             let (targets, outcomes) = fetch.all(wanted, wait(&request)).await;
+            let outcomes = fetch.converted(&targets, outcomes).await;
             answer.add_all(targets, outcomes);
             fetch_session::NO_SESSION
         }
@@ -116,11 +120,13 @@ fn want(topic: TopicKey, partition: &FetchPartition) -> Wanted {
 struct Outcome {
     error: ErrorCode,
     read: Option<Read>,
+    /// The records in a format that the consumer knows.
+    converted: Option<DownConversion>,
 }
 
 impl Outcome {
     fn failed(error: ErrorCode) -> Outcome {
-        Outcome { error, read: None }
+        Outcome { error, read: None, converted: None }
     }
 
     fn bytes(&self) -> usize {
@@ -249,15 +255,56 @@ impl<'a> Fetching<'a> {
         let offset = wanted.fetch_offset.into();
         match partition.read(offset, wanted.current_leader_epoch, wanted.last_fetched_epoch, &limits) {
             Err(error) => Outcome::failed(error),
-            Ok(read) if read.region.is_some() && self.context.api_version < BATCHES_V2 => {
-                Outcome::failed(ErrorCode::UnsupportedVersion)
-            }
             Ok(read) if self.context.api_version < ZSTD && partition.is_zstd() => {
                 drop(read);
                 Outcome::failed(ErrorCode::UnsupportedCompressionType)
             }
-            Ok(read) => Outcome { error: ErrorCode::None, read: Some(read) },
+            Ok(read) => Outcome { error: ErrorCode::None, read: Some(read), converted: None },
         }
+    }
+}
+
+impl Fetching<'_> {
+    /// Makes records fit for consumers that do not know all formats. The first batches are read and converted here.
+    async fn converted(&self, targets: &Targets, outcomes: Vec<Outcome>) -> Vec<Outcome> {
+        if self.context.api_version >= BATCHES_V2 {
+            return outcomes;
+        }
+        let mut converted = Vec::with_capacity(outcomes.len());
+        for (target, outcome) in targets.iter().zip(outcomes) {
+            converted.push(self.converted_one(target, outcome).await);
+        }
+        converted
+    }
+
+    async fn converted_one(&self, target: &Target<Arc<Partition>>, mut outcome: Outcome) -> Outcome {
+        let Ok(partition) = &target.partition else { return outcome };
+        let Some(magic) = partition.down_convert_to(self.context.api_version) else { return outcome };
+        if partition.is_zstd() {
+            return outcome;
+        }
+        if !partition.may_down_convert() {
+            return Outcome::failed(ErrorCode::UnsupportedVersion);
+        }
+        let Some(region) = outcome.read.as_mut().and_then(|read| read.region.take()) else { return outcome };
+        let memory = self.broker.replicas.logs().conversion_memory().clone();
+        let (stored, first_offset) = (region.position..region.position + region.len as u64, target.wanted.fetch_offset);
+        let begin = move || DownConversion::begin(region.file, stored, magic, first_offset, memory);
+        match tokio::task::spawn_blocking(begin).await {
+            Ok(Ok(conversion)) => Outcome { converted: Some(conversion), ..outcome },
+            Ok(Err(error)) => Outcome::failed(error_mapping::conversion_refused(partition.name(), &error)),
+            Err(_) => Outcome::failed(ErrorCode::UnknownServerError),
+        }
+    }
+}
+
+impl Piecewise for DownConversion {
+    fn promised(&self) -> usize {
+        self.len()
+    }
+
+    fn next_piece(&mut self) -> std::io::Result<bytes::Bytes> {
+        DownConversion::next_piece(self)
     }
 }
 
@@ -286,7 +333,7 @@ struct Answer<'a> {
     context: &'a Context<'a>,
     responses: Vec<FetchableTopicResponse>,
     last_topic: Option<TopicKey>,
-    regions: Vec<Region>,
+    contents: Vec<Content>,
     node_endpoints: Vec<NodeEndpoint>,
 }
 
@@ -297,7 +344,7 @@ impl<'a> Answer<'a> {
             context,
             responses: Vec::new(),
             last_topic: None,
-            regions: Vec::new(),
+            contents: Vec::new(),
             node_endpoints: Vec::new(),
         }
     }
@@ -347,9 +394,11 @@ impl<'a> Answer<'a> {
             let entry = |(producer_id, first_offset)| AbortedTransaction { producer_id, first_offset };
             aborted.into_iter().map(entry).collect()
         });
-        if let Some(region) = read.region {
-            data.records = Records::External { len: region.len };
-            self.regions.push(region);
+        let region = read.region.map(|region| (region.len, Content::Region(region)));
+        let converted = outcome.converted.map(|converted| (converted.len(), Content::Made(Box::new(converted))));
+        if let Some((len, content)) = region.or(converted) {
+            data.records = Records::External { len };
+            self.contents.push(content);
         }
         data
     }
@@ -379,7 +428,7 @@ impl<'a> Answer<'a> {
             node_endpoints: self.node_endpoints,
             ..Default::default()
         };
-        self.context.reply(&response, self.regions)
+        self.context.reply(&response, self.contents)
     }
 }
 

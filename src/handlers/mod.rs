@@ -11,7 +11,7 @@ use tracing::debug;
 use wire::{ApiKey, Budget, Message, Reader, RequestHeader, Str, encode_response};
 
 use crate::broker::Broker;
-use crate::net::{Origin, Region, Reply, Service};
+use crate::net::{Content, Origin, Reply, Service};
 
 mod by_topic;
 
@@ -37,9 +37,9 @@ impl Context<'_> {
     }
 
     /// The answer's frame.
-    pub fn reply(&self, response: &impl Message, regions: Vec<Region>) -> Reply {
+    pub fn reply(&self, response: &impl Message, contents: Vec<Content>) -> Reply {
         match encode_response(self.key, self.api_version, self.correlation_id, response) {
-            Ok(encoded) => Reply::Send { encoded, regions },
+            Ok(encoded) => Reply::Send { encoded, contents },
             Err(error) => Reply::Close(format!("{} v{} cannot be answered: {error}", self.key, self.api_version)),
         }
     }

@@ -112,8 +112,8 @@ async fn answer<S: Service>(
     match reply {
         Reply::Nothing => Ok(()),
         Reply::Close(reason) => Err(End::Refused(reason)),
-        Reply::Send { encoded, regions } => {
-            match within(shared.max_idle, send(stream, encoded, &regions, &shared.pool)).await {
+        Reply::Send { encoded, contents } => {
+            match within(shared.max_idle, send(stream, encoded, contents, &shared.pool)).await {
                 None => Err(End::Idle(shared.max_idle.unwrap_or_default())),
                 Some(Err(error)) => Err(End::Send(error)),
                 Some(Ok(_)) => Ok(()),
@@ -167,7 +167,7 @@ mod tests {
                 other => {
                     let mut bytes = BytesMut::from(&(other.len() as i32).to_be_bytes()[..]);
                     bytes.extend_from_slice(other);
-                    Reply::Send { encoded: Encoded { parts: vec![Part::Bytes(bytes.freeze())] }, regions: vec![] }
+                    Reply::Send { encoded: Encoded { parts: vec![Part::Bytes(bytes.freeze())] }, contents: vec![] }
                 }
             }
         }

@@ -23,7 +23,7 @@ use bytes::Bytes;
 use tokio::sync::OwnedSemaphorePermit;
 use wire::Encoded;
 
-pub use send::Region;
+pub use send::{Content, Piecewise, Region};
 
 use crate::locks::lock;
 
@@ -36,12 +36,12 @@ pub trait Service: Send + Sync + 'static {
 /// What becomes of a request.
 #[derive(Debug)]
 pub enum Reply {
-    /// These bytes go back; `regions` fill the external parts in order.
+    /// These bytes go back; `contents` are the external parts, in order.
     Send {
         /// The frame, with its length.
         encoded: Encoded,
-        /// File bytes that belong to it.
-        regions: Vec<Region>,
+        /// File bytes that belong to it, and others that are yet to be made.
+        contents: Vec<Content>,
     },
     /// The request wants no answer (Produce with acks=0).
     Nothing,

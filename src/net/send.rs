@@ -5,9 +5,11 @@
 //! buffer of the pool. What the page cache does not hold is read by a blocking thread into that buffer, so that a cold read
 //! never holds up the connections that share this worker.
 
+use std::fmt;
 use std::io;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use client::transport::Stream;
 use rustix::io::Errno;
 use tokio::io::{AsyncWrite, AsyncWriteExt, Interest};
@@ -49,11 +51,37 @@ pub struct Region {
     pub len: usize,
 }
 
-/// Writes a whole reply. `regions` fill the external parts in order. An error leaves the stream unusable.
+/// Bytes that are made while they are sent, because all of them together would take too much memory.
+pub trait Piecewise: fmt::Debug + Send {
+    /// How many there will be.
+    fn promised(&self) -> usize;
+    /// The next ones; none when there are no more. May take long: it is asked by a blocking thread.
+    fn next_piece(&mut self) -> io::Result<Bytes>;
+}
+
+/// What an external part of a reply is.
+#[derive(Debug)]
+pub enum Content {
+    /// Bytes of a file, as they are.
+    Region(Region),
+    /// Bytes that are yet to be made.
+    Made(Box<dyn Piecewise>),
+}
+
+impl Content {
+    fn len(&self) -> usize {
+        match self {
+            Content::Region(region) => region.len,
+            Content::Made(made) => made.promised(),
+        }
+    }
+}
+
+/// Writes a whole reply. `contents` are the external parts, in order. An error leaves the stream unusable.
 pub async fn send<W: Out + ?Sized>(
     stream: &mut W,
     reply: Encoded,
-    regions: &[Region],
+    contents: Vec<Content>,
     pool: &BufferPool,
 ) -> io::Result<u64> {
     if let [Part::Bytes(bytes)] = reply.parts.as_slice() {
@@ -63,7 +91,7 @@ pub async fn send<W: Out + ?Sized>(
     let buffer = pool.take_send();
     let size = buffer.bytes.len();
     let mut out = Coalescer { stream, buffer, size, filled: 0, sent: 0 };
-    out.parts(&reply.parts, regions).await?;
+    out.parts(&reply.parts, contents).await?;
     Ok(out.sent)
 }
 
@@ -77,14 +105,15 @@ struct Coalescer<'a, W: ?Sized> {
 }
 
 impl<W: Out + ?Sized> Coalescer<'_, W> {
-    async fn parts(&mut self, parts: &[Part], regions: &[Region]) -> io::Result<()> {
-        let mut regions = regions.iter();
+    async fn parts(&mut self, parts: &[Part], contents: Vec<Content>) -> io::Result<()> {
+        let mut contents = contents.into_iter();
         for part in parts {
             match part {
                 Part::Bytes(bytes) => self.bytes(bytes).await?,
-                Part::External { len } => match regions.next() {
-                    Some(region) if region.len == *len => self.region(region).await?,
-                    _ => return Err(io::Error::other("a reply announced file bytes that it does not have")),
+                Part::External { len } => match contents.next().filter(|content| content.len() == *len) {
+                    Some(Content::Region(region)) => self.region(&region).await?,
+                    Some(Content::Made(made)) => self.made(made).await?,
+                    None => return Err(io::Error::other("a reply announced bytes that it does not have")),
                 },
             }
         }
@@ -101,6 +130,25 @@ impl<W: Out + ?Sized> Coalescer<'_, W> {
         }
         self.buffer.bytes[self.filled..self.filled + bytes.len()].copy_from_slice(bytes);
         self.filled += bytes.len();
+        Ok(())
+    }
+
+    async fn made(&mut self, mut made: Box<dyn Piecewise>) -> io::Result<()> {
+        let mut left = made.promised();
+        while left > 0 {
+            let making = tokio::task::spawn_blocking(move || {
+                let piece = made.next_piece();
+                (made, piece)
+            });
+            let (rest, piece) = making.await.map_err(io::Error::other)?;
+            let piece = piece?;
+            // The length is promised already: only closing the connection keeps the peer from misreading.
+            left = left.checked_sub(piece.len()).filter(|_| !piece.is_empty()).ok_or_else(|| {
+                io::Error::new(io::ErrorKind::UnexpectedEof, format!("{left} bytes of a reply could not be made"))
+            })?;
+            made = rest;
+            self.bytes(&piece).await?;
+        }
         Ok(())
     }
 
@@ -234,7 +282,7 @@ mod tests {
             ],
         };
         let mut out = Vec::new();
-        let sent = send(&mut out, reply, &regions, &BufferPool::default()).await.unwrap();
+        let sent = send(&mut out, reply, regions.map(Content::Region).into(), &BufferPool::default()).await.unwrap();
         let expected = [b"head", &content[10..10 + SEND_BYTES], &big, &content[5..12], b"tail"].concat();
         assert!(out == expected, "the bytes differ");
         assert_eq!(sent, expected.len() as u64);
@@ -244,8 +292,39 @@ mod tests {
     async fn a_file_that_became_shorter_is_an_error() {
         let regions = [Region { file: file(b"short"), position: 0, len: 100 }];
         let reply = Encoded { parts: vec![Part::External { len: 100 }, Part::Bytes(Bytes::new())] };
-        let error = send(&mut Vec::new(), reply, &regions, &BufferPool::default()).await.unwrap_err();
+        let error = send(&mut Vec::new(), reply, regions.map(Content::Region).into(), &BufferPool::default())
+            .await
+            .unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+    }
+
+    /// Promises `len` bytes and makes those in the pieces.
+    #[derive(Debug)]
+    struct Pieces {
+        len: usize,
+        pieces: Vec<&'static [u8]>,
+    }
+
+    impl Piecewise for Pieces {
+        fn promised(&self) -> usize {
+            self.len
+        }
+
+        fn next_piece(&mut self) -> io::Result<Bytes> {
+            Ok(self.pieces.pop().map(Bytes::from_static).unwrap_or_default())
+        }
+    }
+
+    #[tokio::test]
+    async fn made_bytes_are_as_many_as_were_promised_or_the_connection_ends() {
+        for (len, sent) in [(5, Some(&b"headabcdetail"[..])), (4, None), (6, None)] {
+            let made = Content::Made(Box::new(Pieces { len, pieces: vec![b"de", b"abc"] }));
+            let tail = Part::Bytes(Bytes::from_static(b"tail"));
+            let reply = Encoded { parts: vec![Part::Bytes(Bytes::from_static(b"head")), Part::External { len }, tail] };
+            let mut out = Vec::new();
+            let result = send(&mut out, reply, vec![made], &BufferPool::default()).await;
+            assert_eq!(result.is_ok().then_some(out.as_slice()), sent, "{len} promised");
+        }
     }
 
     /// What the other end of a socket receives of a reply with one region of `announced` bytes, out of a real file.
@@ -266,7 +345,7 @@ mod tests {
         let tail = Part::Bytes(Bytes::from_static(b"tail"));
         let reply = Encoded { parts: vec![head, Part::External { len: announced }, tail] };
         let regions = [Region { file, position: 3, len: announced }];
-        let sent = send(sender.as_mut(), reply, &regions, &BufferPool::default()).await;
+        let sent = send(sender.as_mut(), reply, regions.map(Content::Region).into(), &BufferPool::default()).await;
         drop(sender);
         (sent, receiving.await.unwrap())
     }

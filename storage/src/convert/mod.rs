@@ -1,11 +1,13 @@
 //! Records from one format or codec into another: for the log, when a topic wants them otherwise than they came
-//! ([`rebuild`]), and for consumers that do not know magic 2 ([`down_convert`]).
+//! ([`rebuild`]), and for consumers that do not know magic 2 ([`down_convert`], and [`DownConversion`] for whole fetches).
 //!
 //! Records pass one at a time from the reader of the old batch into the packer of the new one, so that memory holds a window
 //! of the old, one record, and the new batch as far as it is packed, which is given up when it grows too large.
 //!
 //! Rules: Kafka's `MemoryRecordsBuilder`, `LogValidator.buildRecordsAndAssignOffsets`, `RecordsUtil.downConvert`. Into magic 0
 //! and 1 go neither headers (dropped for consumers, refused on append) nor control records nor producers.
+
+mod lazy;
 
 use std::io::{self, Write};
 
@@ -20,6 +22,8 @@ use crate::legacy::{self, Stamp};
 use crate::memory::ConversionMemory;
 use crate::ready::{LateWrapper, ReadyBatch};
 use crate::validate::{AppendError, Terms};
+
+pub use lazy::{DownConversion, DownConversionError};
 
 /// What is to come out of an append.
 #[derive(Debug, Clone, Copy)]
