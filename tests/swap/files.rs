@@ -110,7 +110,7 @@ pub fn check_output(home: &Home, start: u64, before: Option<End>, turn: &str) {
     let output = fs::read(home.output_file()).unwrap();
     let output = String::from_utf8_lossy(&output[start as usize..]).into_owned();
     let mut signs = vec!["ERROR", "orrupt"];
-    if before != Some(End::Kill) {
+    if before == Some(End::Stop) {
         signs.extend(["Recovering unflushed segment", "ebuilding ind", "no clean stop before"]);
     }
     let lines: Vec<_> = output.lines().collect();

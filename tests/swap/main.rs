@@ -41,6 +41,16 @@ fn java_2_4_and_klamm_take_turns() {
     take_turns(V2_4, &[("inter.broker.protocol.version", "2.4")]);
 }
 
+#[test]
+fn klamm_begins_and_java_3_9_goes_on() {
+    let ensemble = Ensemble::ours();
+    let mut turns = Turns::start(V3_9, &ensemble, &[]);
+    turns.klamm(1, End::Kill);
+    turns.java(1, End::Stop);
+    turns.klamm(2, End::Stop);
+    turns.java(2, End::Stop);
+}
+
 fn take_turns(version: KafkaVersion, properties: &[(&str, &str)]) {
     let ensemble = Ensemble::apache();
     let mut turns = Turns::start(version, &ensemble, properties);

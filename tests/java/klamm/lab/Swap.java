@@ -169,9 +169,9 @@ public final class Swap {
 
     /** One transaction stays open while brokers change; the next Java broker ends it. */
     private void openTransaction(boolean java, int round) throws Exception {
-        KafkaProducer<byte[], byte[]> producer = writing.transactional("open");
         Ledger ledger = ledger("open", 0);
         if (java) {
+            KafkaProducer<byte[], byte[]> producer = writing.transactional("open");
             if (open != null) {
                 writing.sendMany(producer, ledger, 5, open);
                 writing.settle();
