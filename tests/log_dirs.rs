@@ -5,10 +5,17 @@
 mod support;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
+use client::{Cluster, Producer, ProducerOptions};
 use support::Ensemble;
+use support::clients::{LIMIT, await_leaders, connect, create, producer, record, runtime, values};
 use test_lab::KafkaVersion::{V2_4, V3_9};
-use test_lab::{Broker, Driver};
+use test_lab::{Broker, Driver, Klamm, KlammOptions, until};
+use world::SystemClock;
 
 const KLAMM: &str = env!("CARGO_BIN_EXE_klamm");
 
@@ -66,4 +73,114 @@ fn javas_tools_show_log_dirs_and_delete_records() {
     let earliest = run(V3_9, "kafka-get-offsets", &["--topic", "t", "--time", "earliest"]).stdout;
     let latest = run(V3_9, "kafka-get-offsets", &["--topic", "t", "--time", "latest"]).stdout;
     assert_eq!(earliest, latest);
+}
+
+/// A binary that runs klamm with files of at most `blocks` times 512 bytes, or of any size for 0.
+fn limited(script: &Path, blocks: u32) {
+    let limit = if blocks == 0 { "unlimited".to_owned() } else { blocks.to_string() };
+    fs::write(script, format!("#!/bin/sh\nulimit -S -f {limit}\nexec {KLAMM} \"$@\"\n")).unwrap();
+    fs::set_permissions(script, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// Produces one record after the other until one is refused for good. Answers those that were acknowledged.
+async fn fill(cluster: &Cluster, partition: i32) -> Vec<String> {
+    let options = ProducerOptions { delivery_timeout: Duration::from_secs(2), ..ProducerOptions::default() };
+    let options = ProducerOptions { request_timeout: Duration::from_secs(1), ..options };
+    let producer = Producer::new(cluster.clone(), options, Arc::new(SystemClock::new())).unwrap();
+    let mut acknowledged = Vec::new();
+    loop {
+        let value = format!("{:06} {}", acknowledged.len(), "x".repeat(20_000));
+        match producer.send(record("t", partition, &value)).await.unwrap().await {
+            Ok(delivered) => assert_eq!(delivered.offset.0, acknowledged.len() as i64),
+            Err(_) => return acknowledged,
+        }
+        acknowledged.push(value);
+    }
+}
+
+/// The disk takes the first part of a batch and then no more, as a full one does.
+#[test]
+fn a_directory_that_is_full_goes_offline_alone_and_loses_nothing() {
+    let ensemble = Ensemble::ours();
+    let dirs = tempfile::tempdir().unwrap();
+    let [one, two, script] = ["one", "two", "klamm"].map(|name| dirs.path().join(name));
+    limited(&script, 1024);
+    let mut klamm = Klamm::start(&KlammOptions {
+        binary: script.to_str().unwrap(),
+        zookeeper: &ensemble.address(),
+        properties: &[("log.dirs", &format!("{},{}", one.display(), two.display()))],
+    });
+    let runtime = runtime();
+    let full = runtime.block_on(async {
+        let cluster = connect(&klamm.address()).await;
+        create(&cluster, "t", 2, &[]).await;
+        i32::from(!one.join("t-0").is_dir())
+    });
+    let file = one.join(format!("t-{full}/00000000000000000000.log"));
+    let acknowledged = runtime.block_on(async { fill(&connect(&klamm.address()).await, full).await });
+    assert!((20..30).contains(&acknowledged.len()), "{}", acknowledged.len());
+    assert_eq!(fs::metadata(&file).unwrap().len(), 1024 * 512, "a part of a batch is in the file");
+
+    let output = fs::read_to_string(klamm.output_file()).unwrap();
+    let told =
+        format!("log directory {} goes offline: could not append to {}: at position", one.display(), file.display());
+    let told: Vec<_> = output.lines().filter(|line| line.contains(&told)).collect();
+    assert!(told.len() == 1 && told[0].ends_with("File too large (os error 27)"), "{output}");
+    await_leaders(&runtime, &klamm.address(), &[full != 0, full != 1]);
+    runtime.block_on(async {
+        let cluster = connect(&klamm.address()).await;
+        producer(&cluster).send(record("t", 1 - full, "served")).await.unwrap().await.unwrap();
+        assert_eq!(values(&cluster, "t", 1 - full, 1).await, ["served"]);
+    });
+
+    assert!(klamm.stop().unwrap().success());
+    limited(&script, 0);
+    klamm.restart();
+    await_leaders(&runtime, &klamm.address(), &[true, true]);
+    runtime.block_on(async {
+        let cluster = connect(&klamm.address()).await;
+        assert_eq!(values(&cluster, "t", full, acknowledged.len()).await, acknowledged);
+        let next = producer(&cluster).send(record("t", full, "next")).await.unwrap().await.unwrap();
+        assert_eq!(next.offset.0, acknowledged.len() as i64, "nothing of the broken batch is left");
+    });
+}
+
+#[test]
+fn directories_that_do_not_work_at_the_start_are_named_and_the_rest_serves() {
+    let ensemble = Ensemble::ours();
+    let dirs = tempfile::tempdir().unwrap();
+    let [good, nonsense, file] = ["good", "nonsense", "file"].map(|name| dirs.path().join(name));
+    fs::create_dir(&nonsense).unwrap();
+    fs::write(nonsense.join("meta.properties"), "version=seven\n").unwrap();
+    fs::write(&file, "no directory").unwrap();
+    let log_dirs = format!("{},{},{}", file.display(), nonsense.display(), good.display());
+    let mut klamm = Klamm::start(&KlammOptions {
+        binary: KLAMM,
+        zookeeper: &ensemble.address(),
+        properties: &[("log.dirs", &log_dirs)],
+    });
+    let args = ["--bootstrap-server", &klamm.address(), "--describe"];
+    let described = Driver::shared().tool(V3_9, "kafka-log-dirs", &args).ok().stdout;
+    assert_eq!(described.matches("org.apache.kafka.common.errors.KafkaStorageException").count(), 2, "{described}");
+    let output = fs::read_to_string(klamm.output_file()).unwrap();
+    let damaged = format!("{}/meta.properties is damaged: version 'seven' is neither 0 nor 1", nonsense.display());
+    for (dir, reason) in [(&file, "Not a directory (os error 20)"), (&nonsense, damaged.as_str())] {
+        let start = format!("log directory {} goes offline: ", dir.display());
+        assert!(
+            output.lines().any(|line| line.contains(&start) && line.ends_with(reason)),
+            "{start} {reason}: {output}"
+        );
+    }
+    runtime().block_on(async {
+        let cluster = connect(&klamm.address()).await;
+        create(&cluster, "t", 3, &[]).await;
+        producer(&cluster).send(record("t", 2, "served")).await.unwrap().await.unwrap();
+    });
+
+    // The last one takes the broker with it.
+    fs::rename(&good, dirs.path().join("away")).unwrap();
+    let status = until(LIMIT, || klamm.process().unwrap().ended()).unwrap();
+    let output = fs::read_to_string(klamm.output_file()).unwrap();
+    assert_eq!(status.code(), Some(1), "{output}");
+    assert!(output.ends_with("all log directories are offline\n"), "{output}");
 }

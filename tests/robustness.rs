@@ -4,71 +4,21 @@
 #![allow(clippy::unwrap_used, reason = "a black-box test")]
 #![allow(clippy::disallowed_methods, reason = "directories are moved away under the broker")]
 
+mod support;
+
 use std::fs;
 use std::process::Command;
-use std::sync::Arc;
 use std::time::Duration;
 
-use client::admin::NewTopic;
-use client::consumer::Start;
+use client::Cluster;
 use client::producer::Delivered;
-use client::transport::TcpNetwork;
-use client::{Admin, Cluster, ClusterOptions, Consumer, ConsumerOptions, Producer, ProducerOptions, ProducerRecord};
+use support::clients::{LIMIT, await_leaders, connect, create, producer, record, runtime, values};
 use test_lab::{Klamm, KlammOptions, Process, ZooKeeper, ZooKeeperVersion, free_port, until};
-use world::SystemClock;
-use zk_paths::ids::TopicPartition;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_klamm");
-const LIMIT: Duration = Duration::from_secs(30);
 /// Records of the run that is killed, over all partitions.
 const RECORDS: usize = 6000;
 const PARTITIONS: i32 = 3;
-
-fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
-}
-
-async fn connect(klamm: &Klamm) -> Cluster {
-    Cluster::connect(Arc::new(TcpNetwork), &klamm.address(), ClusterOptions::default()).await.unwrap()
-}
-
-async fn create(cluster: &Cluster, name: &str, partitions: i32, configs: &[(&str, &str)]) {
-    let configs = configs.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
-    let topic = NewTopic { name: name.into(), partitions: Some(partitions), configs, ..Default::default() };
-    let outcomes = Admin::new(cluster.clone()).create_topics(&[topic], LIMIT, false).await.unwrap();
-    assert!(outcomes.iter().all(|(_, outcome)| outcome.is_ok()), "{outcomes:?}");
-}
-
-fn producer(cluster: &Cluster) -> Producer {
-    Producer::new(cluster.clone(), ProducerOptions::default(), Arc::new(SystemClock::new())).unwrap()
-}
-
-fn record(topic: &str, partition: i32, value: &str) -> ProducerRecord {
-    ProducerRecord {
-        topic: topic.into(),
-        partition: Some(partition),
-        key: None,
-        value: Some(value.to_owned().into()),
-        headers: Vec::new(),
-        timestamp: None,
-    }
-}
-
-/// All values of a partition, by offset from 0.
-async fn values(cluster: &Cluster, topic: &str, partition: i32, count: usize) -> Vec<String> {
-    let mut consumer = Consumer::new(cluster.clone(), ConsumerOptions::default());
-    consumer.assign([(TopicPartition::new(topic, partition), Start::Earliest)]);
-    let deadline = tokio::time::Instant::now() + LIMIT;
-    let mut values = Vec::new();
-    while values.len() < count {
-        assert!(tokio::time::Instant::now() < deadline, "{topic}-{partition}: {} of {count} records", values.len());
-        for record in consumer.poll(Duration::from_millis(200)).await.unwrap_or_default() {
-            assert_eq!(record.offset.0, values.len() as i64, "offsets have no gap");
-            values.push(String::from_utf8(record.value.unwrap().to_vec()).unwrap());
-        }
-    }
-    values
-}
 
 /// Segments are small, so that rolls happen; the producer is idempotent and goes on after each kill with what it had in
 /// flight. The broker must come back although its earlier registration is still alive.
@@ -81,7 +31,7 @@ fn after_kill_9_every_acknowledged_record_is_there_once_and_in_order() {
         properties: &[("zookeeper.session.timeout.ms", "4000")],
     });
     let runtime = runtime();
-    let cluster = runtime.block_on(connect(&klamm));
+    let cluster = runtime.block_on(connect(&klamm.address()));
     runtime.block_on(create(&cluster, "crash", PARTITIONS, &[("segment.bytes", "65536")]));
     let producing = runtime.spawn(produce_slowly(cluster.clone()));
     for _ in 0..2 {
@@ -149,7 +99,7 @@ fn a_log_directory_that_goes_away_takes_its_partitions_with_it_and_brings_them_b
     });
     let runtime = runtime();
     runtime.block_on(async {
-        let cluster = connect(&klamm).await;
+        let cluster = connect(&klamm.address()).await;
         create(&cluster, "t", 2, &[]).await;
         for partition in 0..2 {
             producer(&cluster).send(record("t", partition, "kept")).await.unwrap().await.unwrap();
@@ -160,7 +110,7 @@ fn a_log_directory_that_goes_away_takes_its_partitions_with_it_and_brings_them_b
 
     fs::rename(&one, &away).unwrap();
     let without = [lost != 0, lost != 1];
-    await_leaders(&runtime, &klamm, without);
+    await_leaders(&runtime, &klamm.address(), &without);
     let output = fs::read_to_string(klamm.output_file()).unwrap();
     let told = output.lines().filter(|line| line.contains(&format!("{} goes offline: could not", one.display())));
     assert_eq!(told.count(), 1, "{output}");
@@ -168,36 +118,19 @@ fn a_log_directory_that_goes_away_takes_its_partitions_with_it_and_brings_them_b
     fs::write(&one, "not a directory").unwrap();
     assert!(klamm.stop().unwrap().success());
     klamm.restart();
-    await_leaders(&runtime, &klamm, without);
+    await_leaders(&runtime, &klamm.address(), &without);
     assert!(!two.join(format!("t-{lost}")).exists(), "no empty log in place of the lost one");
 
     fs::remove_file(&one).unwrap();
     fs::rename(&away, &one).unwrap();
     klamm.restart();
-    await_leaders(&runtime, &klamm, [true, true]);
+    await_leaders(&runtime, &klamm.address(), &[true, true]);
     runtime.block_on(async {
-        let cluster = connect(&klamm).await;
+        let cluster = connect(&klamm.address()).await;
         for partition in 0..2 {
             assert_eq!(values(&cluster, "t", partition, 1).await, ["kept"]);
         }
     });
-}
-
-/// Waits until each partition of the topic "t" has a leader, or has none, as wanted.
-fn await_leaders(runtime: &tokio::runtime::Runtime, klamm: &Klamm, wanted: [bool; 2]) {
-    let mut last = None;
-    let reached = until(LIMIT, || {
-        last = runtime.block_on(has_leader(klamm));
-        (last == Some(wanted)).then_some(())
-    });
-    assert!(reached.is_some(), "{last:?}, not {wanted:?}");
-}
-
-async fn has_leader(klamm: &Klamm) -> Option<[bool; 2]> {
-    let topics = Admin::new(connect(klamm).await).list_topics().await.unwrap();
-    let topic = topics.iter().find(|topic| topic.name == "t")?;
-    let leader = |partition: usize| Some(topic.partitions.get(partition)?.leader.is_some());
-    Some([leader(0)?, leader(1)?])
 }
 
 fn server(dir: &tempfile::TempDir, overrides: &[&str]) -> Process {

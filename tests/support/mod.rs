@@ -2,6 +2,8 @@
 #![allow(dead_code, reason = "each suite takes what it needs")]
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "black-box tests run on the machine")]
 
+pub mod clients;
+
 use std::sync::Arc;
 use std::time::Duration;
 
