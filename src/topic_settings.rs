@@ -43,14 +43,6 @@ impl TopicSettings {
     }
 }
 
-/// Refuses settings that Kafka knows and that would be without effect here, when somebody asks for them.
-pub fn check_built(settings: &BTreeMap<String, String>) -> Result<(), String> {
-    match settings.get("preallocate").map(|text| text.trim().eq_ignore_ascii_case("true")) {
-        Some(true) => Err("preallocate=true is not supported: segments are not preallocated yet".into()),
-        _ => Ok(()),
-    }
-}
-
 impl From<TopicConfig> for TopicSettings {
     fn from(config: TopicConfig) -> TopicSettings {
         let log = LogConfig {
@@ -61,6 +53,8 @@ impl From<TopicConfig> for TopicSettings {
             index_interval_bytes: u64::from(config.index_interval_bytes),
             flush_messages: config.flush_messages,
             flush_interval: bounded(config.flush_interval),
+            flush_before_ack: config.flush_before_ack,
+            preallocate: config.preallocate,
             retention: config.retention,
             retention_bytes: config.retention_bytes,
             file_delete_delay: config.file_delete_delay,

@@ -26,6 +26,8 @@ pub struct TopicConfig {
     pub flush_messages: u64,
     /// `flush.ms`
     pub flush_interval: Duration,
+    /// `klamm.flush` is `group`.
+    pub flush_before_ack: bool,
     /// `retention.bytes`; `None` keeps all.
     pub retention_bytes: Option<u64>,
     /// `retention.ms`; `None` keeps for ever.
@@ -292,6 +294,7 @@ fn typed(values: &HashMap<&'static str, Value>, between_brokers: MetadataVersion
         index_interval_bytes: size("index.interval.bytes"),
         flush_messages: number(values, "flush.messages").max(0) as u64,
         flush_interval: millis("flush.ms"),
+        flush_before_ack: text(values, "klamm.flush") == "group",
         retention_bytes: u64::try_from(number(values, "retention.bytes")).ok(),
         retention: u64::try_from(number(values, "retention.ms")).ok().map(Duration::from_millis),
         file_delete_delay: millis("file.delete.delay.ms"),

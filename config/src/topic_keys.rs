@@ -61,6 +61,8 @@ pub static TOPIC_KEYS: &[TopicKey] = &[
         "Replicas whose fetching is throttled: partition:broker pairs, or *."),
     row("index.interval.bytes", Int, Some("4096"), AtLeast(0), &["log.index.interval.bytes"],
         "Bytes of log between two entries of the offset index."),
+    row("klamm.flush", Text, Some("none"), OneOf(&["none", "group"]), &[],
+        "Klamm's own: group acknowledges records only after a sync to disk, which many producers share."),
     row("leader.replication.throttled.replicas", List, Some(""), ThrottledReplicas, &[],
         "Replicas whose serving of followers is throttled: partition:broker pairs, or *."),
     row("local.retention.bytes", Long, Some("-2"), AtLeast(-2), &["log.local.retention.bytes"],
@@ -120,7 +122,8 @@ mod tests {
 
     #[test]
     fn rows_are_sorted_and_their_defaults_are_valid() {
-        assert_eq!(TOPIC_KEYS.len(), 36);
+        // Kafka's 36, and one of ours.
+        assert_eq!(TOPIC_KEYS.len(), 37);
         for pair in TOPIC_KEYS.windows(2) {
             assert!(pair[0].key.name < pair[1].key.name, "{}", pair[1].key.name);
         }

@@ -20,7 +20,7 @@ use super::describe_configs::Refused;
 use super::incremental_alter_configs::invalid;
 use crate::broker::Broker;
 use crate::topic_admin::{Placement, TopicAdminError};
-use crate::{topic_configs, topic_settings};
+use crate::topic_configs;
 
 /// "The broker's default", for counts.
 const DEFAULT: i64 = -1;
@@ -72,7 +72,6 @@ async fn create(broker: &Broker, topic: &CreatableTopic, validate_only: bool) ->
         given(topic)?
     };
     let valid = config::topic::validate_topic_config(&broker.config.topic_defaults, &settings).map_err(invalid);
-    let valid = valid.and_then(|_| topic_settings::check_built(&settings).map_err(|text| (ErrorCode::InvalidConfig, text)));
     // What is wrong with the topic itself is told before what is wrong with its settings. Creating it checks that too.
     if validate_only || valid.is_err() {
         broker.topic_admin.check_new_topic(name, &placement).await.map_err(refused)?;

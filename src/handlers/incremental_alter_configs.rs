@@ -15,7 +15,6 @@ use wire::{ErrorCode, IncrementalAlterConfigsRequest, IncrementalAlterConfigsRes
 use super::Context;
 use super::describe_configs::{Refused, TOPIC};
 use crate::broker::Broker;
-use crate::topic_settings;
 
 /// `AlterConfigOp.OpType`.
 const SET: i8 = 0;
@@ -73,7 +72,6 @@ async fn alter(broker: &Broker, resource: &AlterConfigsResource, validate_only: 
     }
     let valid = config::topic::validate_topic_config(&broker.config.topic_defaults, &settings);
     valid.map_err(|error| wrong_value(topic, error))?;
-    topic_settings::check_built(&settings).map_err(|text| (ErrorCode::InvalidConfig, text))?;
     if validate_only {
         return Ok(());
     }

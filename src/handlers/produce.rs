@@ -9,6 +9,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use storage::DueFlush;
 use storage::batch::BatchHeader;
 use storage::validate::check_produce_version;
 use wire::produce::{
@@ -17,7 +18,6 @@ use wire::produce::{
 };
 use wire::{ErrorCode, ProduceRequest, ProduceResponse, Records};
 use tracing::{debug, info};
-use zk_paths::ids::Offset;
 
 use super::Context;
 use crate::broker::Broker;
@@ -34,9 +34,9 @@ pub async fn handle(broker: &Arc<Broker>, context: &Context<'_>, request: Produc
     let acks = request.acks;
     let timeout = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
     let (mut response, waiting) = append(broker, context, request).await;
-    if acks == ACKS_ALL && !waiting.is_empty() {
+    if acks != 0 && !waiting.is_empty() {
         context.origin.park();
-        replicated(&mut response, waiting, timeout).await;
+        settled(&mut response, waiting, timeout).await;
     }
     if acks != 0 {
         return context.reply(&response, Vec::new());
@@ -47,12 +47,21 @@ pub async fn handle(broker: &Arc<Broker>, context: &Context<'_>, request: Produc
     }
 }
 
-/// An append that waits for replicas, and where its answer is.
+/// An append that waits for replicas or for the disk, and where its answer is.
 struct Waiting {
     topic: usize,
     partition: usize,
     log: Arc<Partition>,
-    end_offset: Offset,
+    appended: Appended,
+    /// Replicas count too.
+    all: bool,
+}
+
+impl Waiting {
+    async fn settled(&self) -> Result<(), ErrorCode> {
+        self.log.flushed(&self.appended).await?;
+        if self.all { self.log.replicated_to(self.appended.end_offset).await } else { Ok(()) }
+    }
 }
 
 async fn append(
@@ -74,11 +83,12 @@ async fn append(
             };
             answers.push(match appended {
                 Ok((log, appended)) => {
-                    let (partition, end_offset) = (partition_at, appended.end_offset);
-                    if request.acks == ACKS_ALL && !log.is_replicated_to(end_offset) {
-                        waiting.push(Waiting { topic: topic_at, partition, log, end_offset });
+                    let all = request.acks == ACKS_ALL;
+                    let answer = accepted(index, &appended);
+                    if appended.due_flush != DueFlush::None || all && !log.is_replicated_to(appended.end_offset) {
+                        waiting.push(Waiting { topic: topic_at, partition: partition_at, log, appended, all });
                     }
-                    accepted(index, &appended)
+                    answer
                 }
                 Err(refused) => {
                     tell(context, &topic.name, index, request.acks, &refused);
@@ -138,11 +148,11 @@ fn tell(context: &Context<'_>, topic: &str, index: i32, acks: i16, refused: &App
     }
 }
 
-/// Waits until all of them have reached their replicas, or marks those that have not when the time is over.
-async fn replicated(response: &mut ProduceResponse, waiting: Vec<Waiting>, timeout: Duration) {
+/// Waits until all of them are where they have to be, or marks those that are not when the time is over.
+async fn settled(response: &mut ProduceResponse, waiting: Vec<Waiting>, timeout: Duration) {
     let deadline = tokio::time::Instant::now() + timeout;
     for wait in waiting {
-        let outcome = match tokio::time::timeout_at(deadline, wait.log.replicated_to(wait.end_offset)).await {
+        let outcome = match tokio::time::timeout_at(deadline, wait.settled()).await {
             Err(_) => Err(ErrorCode::RequestTimedOut),
             Ok(outcome) => outcome,
         };

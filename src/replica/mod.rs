@@ -8,6 +8,8 @@ pub mod waiters;
 
 pub mod fetch_session;
 
+pub mod shared_flush;
+
 pub mod offsets_log;
 
 pub mod log_dirs;

@@ -46,6 +46,7 @@ impl OffsetsOnReplicas {
             return Err(ErrorCode::NotLeaderOrFollower);
         }
         let appended = partition.append_as_coordinator(batch, self.wait).map_err(|refused| refused.error)?;
+        partition.flushed(&appended).await?;
         if self.wait {
             let replicated = tokio::time::timeout(self.commit_timeout, partition.replicated_to(appended.end_offset));
             replicated.await.map_err(|_| ErrorCode::RequestTimedOut)??;

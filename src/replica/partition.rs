@@ -10,12 +10,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Rw
 use arc_swap::{ArcSwap, ArcSwapOption};
 use bytes::Bytes;
 use storage::compression::Codec;
-use storage::{AppendOrigin, Log, LogStartError, TimestampOffset, TopicCompression};
+use storage::{AppendOrigin, DueFlush, Log, LogStartError, TimestampOffset, TopicCompression};
 use tracing::{error, info};
 use wire::ErrorCode;
 use zk_paths::ids::{BrokerId, LeaderEpoch, Offset, TopicId, TopicPartition, ZkVersion};
 
 use super::core::leader::Leader;
+use super::shared_flush::SharedFlush;
 use super::waiters::Waiters;
 use crate::error_mapping;
 use crate::net::Region;
@@ -111,6 +112,8 @@ pub struct Appended {
     pub log_append_time_ms: i64,
     /// The log start offset.
     pub log_start_offset: Offset,
+    /// What has to be on disk before the append is acknowledged, see [`Partition::flushed`].
+    pub due_flush: DueFlush,
 }
 
 /// Why an append was refused.
@@ -182,6 +185,7 @@ pub struct Partition {
     downconversion: AtomicBool,
     role: ArcSwap<Role>,
     waiters: Arc<Waiters>,
+    flushes: Arc<SharedFlush>,
     moved: tokio::sync::watch::Sender<Offset>,
 }
 
@@ -202,6 +206,7 @@ impl Partition {
             downconversion: AtomicBool::new(settings.downconversion),
             role,
             waiters: Arc::default(),
+            flushes: Arc::default(),
             moved,
         }
     }
@@ -445,12 +450,22 @@ impl Partition {
         if info.rolled {
             self.flush_rolled();
         }
+        self.flushes.start(self.log(), info.due_flush);
         Ok(Appended {
             base_offset: info.first_offset,
             end_offset: Offset(info.last_offset.0 + 1),
             log_append_time_ms: info.log_append_time,
             log_start_offset: info.log_start_offset,
+            due_flush: info.due_flush,
         })
+    }
+
+    /// Waits until what was appended is on disk, if it has to be before anybody hears of it.
+    pub async fn flushed(&self, appended: &Appended) -> Result<(), ErrorCode> {
+        match appended.due_flush {
+            DueFlush::None => Ok(()),
+            due => self.flushes.reached(|| self.log(), appended.end_offset, due).await,
+        }
     }
 
     /// Syncs the segment that was just closed, as Kafka does at every roll: the recovery point moves on when it is done.

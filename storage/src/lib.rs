@@ -48,7 +48,7 @@ pub mod producer_snapshot;
 
 pub use error::StorageError;
 pub use log::LogStartError;
-pub use log::{FetchSlice, Fetched, LoadHints, Log, LogAppendInfo, LogContext, ReadError, TimestampOffset};
+pub use log::{DueFlush, FetchSlice, Fetched, LoadHints, Log, LogAppendInfo, LogContext, ReadError, TimestampOffset};
 pub use log_config::{LogConfig, TopicCompression};
 pub use log_manager::{LogManager, LogManagerConfig, StartError};
 pub use producer_state::AppendOrigin;

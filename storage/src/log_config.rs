@@ -22,6 +22,10 @@ pub struct LogConfig {
     pub flush_messages: u64,
     /// `flush.ms`: sync when the oldest unsynced record is so old; `None` never.
     pub flush_interval: Option<Duration>,
+    /// `klamm.flush` is `group`: no record is acknowledged before it is synced.
+    pub flush_before_ack: bool,
+    /// `preallocate`: a new segment's file has its full size at once.
+    pub preallocate: bool,
     /// `retention.ms`; `None` keeps for ever.
     pub retention: Option<Duration>,
     /// `retention.bytes`; `None` keeps any size.
@@ -88,6 +92,8 @@ impl Default for LogConfig {
             index_interval_bytes: 4096,
             flush_messages: u64::MAX,
             flush_interval: None,
+            flush_before_ack: false,
+            preallocate: false,
             retention: Some(WEEK),
             retention_bytes: None,
             file_delete_delay: Duration::from_secs(60),

@@ -8,7 +8,7 @@
 
 use std::io::{self, IoSlice};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwapOption;
@@ -39,6 +39,8 @@ pub(crate) struct Segment {
     /// The file of batches, opened when first used: most segments of most logs never are.
     file: ArcSwapOption<Arc<dyn DiskFile>>,
     size: AtomicU64,
+    /// The file is longer than `size`, until it is trimmed.
+    is_preallocated: AtomicBool,
     pub(crate) offset_index: OffsetIndex,
     pub(crate) time_index: TimeIndex,
     pub(crate) txn_index: TxnIndex,
@@ -82,6 +84,11 @@ impl Segment {
         }
         let segment = Segment::open(disk, dir, base_offset, config, now_ms, true)?;
         segment.txn_index.reset()?;
+        if config.preallocate {
+            let allocated = segment.file()?.allocate(config.segment_bytes);
+            allocated.attempt_at("preallocate", || segment.path(FileKind::Log))?;
+            segment.is_preallocated.store(true, Ordering::Release);
+        }
         Ok(segment)
     }
 
@@ -105,6 +112,7 @@ impl Segment {
             disk: disk.clone(),
             file: ArcSwapOption::empty(),
             size: AtomicU64::new(size),
+            is_preallocated: AtomicBool::new(false),
             offset_index: OffsetIndex::new(disk.clone(), dir.clone(), base_offset, max_bytes),
             time_index: TimeIndex::new(disk.clone(), dir.clone(), base_offset, max_bytes),
             txn_index: new_txn_index(disk.clone(), dir.clone(), base_offset),
@@ -366,6 +374,14 @@ impl Segment {
     pub(crate) fn seal(&self) -> Result<(), StorageError> {
         let largest = self.largest_timestamp()?;
         if largest.timestamp >= 0 { self.time_index.maybe_append(largest) } else { Ok(()) }
+    }
+
+    /// Gives back what was preallocated and not used: the segment takes no more records, or the log is closed.
+    pub(crate) fn trim(&self) -> Result<(), StorageError> {
+        if !self.is_preallocated.swap(false, Ordering::AcqRel) {
+            return Ok(());
+        }
+        self.file()?.set_len(self.size()).attempt_at("truncate", || self.path(FileKind::Log))
     }
 
     /// Closes the index files until they are needed again.

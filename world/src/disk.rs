@@ -130,6 +130,8 @@ pub trait DiskFile: Send + Sync + Debug {
     }
     /// Cuts or extends (with zeros).
     fn set_len(&self, len: u64) -> io::Result<()>;
+    /// Extends with zeros for which the file system has set room aside, where it can do that; never shortens.
+    fn allocate(&self, len: u64) -> io::Result<()>;
     /// Makes the bytes written so far, and the length, survive a crash.
     fn sync_data(&self) -> io::Result<()>;
     /// As `sync_data`, with all of the metadata.

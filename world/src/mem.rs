@@ -280,6 +280,18 @@ impl DiskFile for MemFile {
         })
     }
 
+    fn allocate(&self, len: u64) -> io::Result<()> {
+        let more = len.saturating_sub(self.len()?);
+        if more == 0 {
+            return Ok(());
+        }
+        let is_full = {
+            let tree = self.disk.tree();
+            tree.capacity.is_some_and(|capacity| tree.used() + more > capacity)
+        };
+        if is_full { Err(io::ErrorKind::StorageFull.into()) } else { self.set_len(len) }
+    }
+
     fn sync_data(&self) -> io::Result<()> {
         self.sync_all()
     }

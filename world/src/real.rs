@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rustix::fs::{FlockOperation, fcntl_lock, statvfs};
+use rustix::fs::{FallocateFlags, FlockOperation, fallocate, fcntl_lock, statvfs};
 use rustix::io::{Errno, ReadWriteFlags, preadv2, pwritev};
 
 use crate::disk::{DirLock, Disk, DiskFile, Entry, Metadata, Space};
@@ -160,6 +160,16 @@ impl DiskFile for RealFile {
         self.file.set_len(len)
     }
 
+    fn allocate(&self, len: u64) -> io::Result<()> {
+        if len <= self.len()? {
+            return Ok(());
+        }
+        match fallocate(&self.file, FallocateFlags::empty(), 0, len) {
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => self.set_len(len),
+            outcome => Ok(outcome?),
+        }
+    }
+
     fn sync_data(&self) -> io::Result<()> {
         self.file.sync_data()
     }
@@ -243,6 +253,11 @@ mod tests {
         assert_eq!(file.read_at(&mut buf, 100).unwrap(), 0);
         file.set_len(4).unwrap();
         assert_eq!(file.len().unwrap(), 4);
+        file.allocate(3).unwrap();
+        assert_eq!(file.len().unwrap(), 4);
+        file.allocate(6).unwrap();
+        assert_eq!(file.read_at(&mut buf, 2).unwrap(), 4);
+        assert_eq!(&buf[..4], b"ab\0\0");
         file.set_modified_ms(1_234_567).unwrap();
         assert_eq!(file.modified_ms().unwrap(), 1_234_567);
         file.sync_data().unwrap();

@@ -40,7 +40,6 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ("delegation.token.master.key", "", "delegation tokens are not built yet"),
     ("delegation.token.secret.key", "", "delegation tokens are not built yet"),
     ("kafka.metrics.reporters", "", PLUGIN),
-    ("log.preallocate", "", "segments are not preallocated yet"),
     ("max.connection.creation.rate", "", NOT_BUILT),
     ("metric.reporters", "org.apache.kafka.common.metrics.JmxReporter", PLUGIN),
     ("principal.builder.class", "", PLUGIN),

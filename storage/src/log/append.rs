@@ -40,6 +40,19 @@ pub struct LogAppendInfo {
     pub is_duplicate: bool,
     /// A new segment was begun; the old one wants to be flushed.
     pub rolled: bool,
+    /// What has to be synced before anybody hears that these records are in the log. Appending itself waits for no disk.
+    pub due_flush: DueFlush,
+}
+
+/// What an append asks of its caller, see [`LogAppendInfo::due_flush`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DueFlush {
+    /// Nothing; the page cache will do.
+    None,
+    /// [`Log::flush_records`], because the topic has `klamm.flush=group`.
+    Records,
+    /// [`Log::flush`], because `flush.messages` have come together.
+    Everything,
 }
 
 impl Log {
@@ -114,14 +127,14 @@ impl Log {
             size: prepared.size(),
             is_duplicate: false,
             rolled: false,
+            due_flush: DueFlush::None,
         };
         let written = self.write_batches(state, &prepared, config, info, now_ms);
         let (segment, rolled) = self.context.health.watch(written)?;
         let aborted = state.producers.apply(update, last.next_offset());
         self.context.health.watch(segment.append_aborted(&aborted))?;
         self.publish_first_unstable(state);
-        self.flush_if_due(state, config)?;
-        Ok(LogAppendInfo { rolled, ..info })
+        Ok(LogAppendInfo { rolled, due_flush: self.due_flush(config), ..info })
     }
 
     /// Epochs, roll, bytes, and then the new end for readers.
@@ -179,6 +192,7 @@ impl Log {
             return Ok(active);
         }
         active.seal()?;
+        active.trim()?;
         self.has_new_entries.store(true, Ordering::Release);
         let segment = Arc::new(Segment::create(&self.context.disk, &self.dir, base_offset, config, now_ms)?);
         state.producers.set_map_end_offset(base_offset);
@@ -205,12 +219,13 @@ impl Log {
         Ok(())
     }
 
-    fn flush_if_due(&self, state: &mut State, config: &LogConfig) -> Result<(), StorageError> {
+    fn due_flush(&self, config: &LogConfig) -> DueFlush {
         let unflushed = self.tail.end_offset().saturating_sub(self.flushed_offset().0);
-        if u64::try_from(unflushed).unwrap_or(0) < config.flush_messages {
-            return Ok(());
+        match u64::try_from(unflushed) {
+            Ok(unflushed) if unflushed >= config.flush_messages => DueFlush::Everything,
+            _ if config.flush_before_ack => DueFlush::Records,
+            _ => DueFlush::None,
         }
-        self.flush_locked(state)
     }
 
     fn nothing_appended(&self) -> LogAppendInfo {
@@ -225,6 +240,7 @@ impl Log {
             size: 0,
             is_duplicate: false,
             rolled: false,
+            due_flush: DueFlush::None,
         }
     }
 
@@ -235,6 +251,7 @@ impl Log {
             log_append_time: batch.timestamp,
             leader_epoch: LeaderEpoch(leader_epoch),
             is_duplicate: true,
+            due_flush: self.due_flush(&self.config.load()),
             ..self.nothing_appended()
         }
     }

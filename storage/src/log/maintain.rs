@@ -457,6 +457,7 @@ impl Log {
         if !self.is_dirty.load(Ordering::Acquire) && self.recovery_point() == self.log_end_offset() {
             return Ok(());
         }
+        self.active()?.trim()?;
         // Not synced: its checksum tells when a power failure took it, and then the records are read instead.
         self.take_snapshot(state)?;
         self.flush_locked(state)?;

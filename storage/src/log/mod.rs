@@ -38,7 +38,7 @@ use crate::tail::Tail;
 use clean::Cleaning;
 pub(crate) use clean::CleaningTurn;
 
-pub use append::LogAppendInfo;
+pub use append::{DueFlush, LogAppendInfo};
 pub use maintain::LogStartError;
 pub use read::{FetchSlice, Fetched, ReadError, TimestampOffset};
 

@@ -14,6 +14,7 @@ mod model;
 use super::*;
 use crate::batch::{Batch, BatchBuilder, Batches, ControlType, EndTransactionMarker, ProducerFields, TimestampType};
 use crate::compression::Codec;
+use crate::file_name::FileKind;
 use crate::log_config::TopicCompression;
 use crate::producer_state::{AppendOrigin, ProducerError};
 use crate::validate::AppendError;
@@ -639,6 +640,50 @@ fn the_first_list_offsets_counts_segments_back_from_a_time() {
     log.maybe_increment_log_start_offset(Offset(3)).unwrap();
     // Of a segment that lies before it the log start offset is told as well, as in Kafka.
     check(&log, i64::MAX, 10, &[8, 6, 4, 3, 3]);
+}
+
+#[test]
+fn appends_say_what_has_to_be_flushed_before_they_are_acknowledged() {
+    let disk = MemDisk::new();
+    let log = open(&disk, LogConfig { flush_messages: 3, ..LogConfig::default() });
+    assert_eq!(append(&log, &[b"a", b"b"]).due_flush, DueFlush::None);
+    assert_eq!(append(&log, &[b"c"]).due_flush, DueFlush::Everything);
+    log.flush().unwrap();
+    assert_eq!((log.recovery_point(), append(&log, &[b"d"]).due_flush), (Offset(3), DueFlush::None));
+    log.update_config(LogConfig { flush_before_ack: true, ..LogConfig::default() });
+    assert_eq!(append(&log, &[b"e"]).due_flush, DueFlush::Records);
+    log.flush_records().unwrap();
+    assert_eq!((log.flushed_offset(), log.recovery_point()), (Offset(5), Offset(3)));
+    disk.sync_dir(&PathBuf::from("/")).unwrap();
+    assert_eq!(read_all(&open(&disk.crash(Unsynced::Lost), LogConfig::default()), 0).len(), 5);
+}
+
+#[test]
+fn preallocated_segments_are_trimmed_when_they_are_rolled_or_closed() {
+    let disk = MemDisk::new();
+    let config = LogConfig { preallocate: true, ..small() };
+    let log = open(&disk, config.clone());
+    let length = |disk: &MemDisk, base| disk.metadata(&dir().join(FileKind::Log.name(base))).unwrap().len;
+    assert_eq!((length(&disk, 0), log.size()), (600, 0));
+    while log.segment_count() == 1 {
+        append(&log, &[b"value"]);
+    }
+    let second = log.log_end_offset().0 - 1;
+    assert_eq!((length(&disk, second), length(&disk, 0) + 73), (600, log.size()));
+    // A kill leaves zeros behind the last batch: the scan finds where the records end.
+    let killed = disk.crash(Unsynced::Kept);
+    let recovered = open(&killed, config.clone());
+    assert_eq!((recovered.log_end_offset(), recovered.size()), (log.log_end_offset(), log.size()));
+    assert_eq!(read_all(&recovered, 0), read_all(&log, 0));
+    agreement::check_files(&killed, &recovered, "after a kill");
+    log.close().unwrap();
+    assert_eq!(length(&disk, second), 73);
+    let hints = LoadHints { clean_shutdown: true, ..LoadHints::default() };
+    assert_eq!(try_open(&disk, config.clone(), hints).unwrap().log_end_offset(), log.log_end_offset());
+    // There is no room for another one of full size.
+    let full = MemDisk::new();
+    full.set_capacity(Some(599));
+    assert!(try_open(&full, config, LoadHints::default()).is_err());
 }
 
 #[test]
