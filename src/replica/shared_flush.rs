@@ -88,6 +88,7 @@ mod tests {
             clock: Arc::new(ManualClock::new(0)),
             health: Arc::new(DirHealth::new(PathBuf::from("/logs"), None)),
             producer_id_expiration: Duration::from_secs(1000),
+            memory: Default::default(),
         };
         let config = LogConfig { flush_before_ack: true, ..LogConfig::default() };
         let partition = TopicPartition::new("t", 0);
