@@ -8,6 +8,7 @@ use rand::RngExt;
 use tracing::{info, warn};
 use wire::ErrorCode;
 use world::Clock;
+use zk_paths::config_entity::ConfigEntity;
 use zk_paths::ids::BrokerId;
 
 use crate::controller_runner::ControllerHandle;
@@ -18,6 +19,7 @@ use crate::metadata_cache::MetadataCache;
 use crate::producer_ids::ProducerIds;
 use crate::replica::fetch_session::FetchSessions;
 use crate::replica::manager::ReplicaManager;
+use crate::replica::move_rate;
 use crate::replica::partition::Partition;
 use crate::topic_admin::TopicAdmin;
 use crate::topic_configs::{self, Overrides, TopicConfigListener, TopicConfigs};
@@ -120,9 +122,19 @@ impl Broker {
         read.map_err(|error| (ErrorCode::UnknownServerError, error.to_string()))
     }
 
-    /// Replaces the topic's overrides and announces it to all brokers.
-    pub async fn write_topic_settings(&self, topic: &str, settings: &BTreeMap<String, String>) -> Result<(), Refused> {
-        let changed = topic_configs::change(self.zk.as_ref(), topic, settings).await;
+    /// The dynamic settings of this broker, or of all (`None`), as they are in ZooKeeper now.
+    pub async fn read_broker_settings(&self, broker: Option<BrokerId>) -> Result<BTreeMap<String, String>, Refused> {
+        let read = move_rate::read(self.zk.as_ref(), broker).await;
+        read.map_err(|error| (ErrorCode::UnknownServerError, error.to_string()))
+    }
+
+    /// Replaces the settings of a topic, or of brokers, and announces it to all brokers.
+    pub async fn write_settings(
+        &self,
+        entity: &ConfigEntity,
+        settings: &BTreeMap<String, String>,
+    ) -> Result<(), Refused> {
+        let changed = topic_configs::change(self.zk.as_ref(), entity, settings).await;
         changed.map_err(|error| (ErrorCode::UnknownServerError, error.to_string()))
     }
 

@@ -20,6 +20,7 @@ use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 use world::{Clock, Disk, RealDisk, SystemClock};
 use zk_paths::broker_registration::{BrokerRegistration, Endpoint};
+use zk_paths::config_entity::ConfigEntity;
 use zk_paths::ids::BrokerId;
 
 use crate::assembly::{self, Parts};
@@ -147,7 +148,7 @@ impl Server {
         let identity = identity.map_err(StartError::of)?;
         info!("broker {} of cluster {}", identity.broker_id, identity.cluster_id);
         refuse_company(zk.as_ref(), identity.broker_id).await?;
-        warn_of_dynamic_settings(zk.as_ref()).await?;
+        warn_of_dynamic_settings(zk.as_ref(), identity.broker_id).await?;
 
         let bound = bind(&config, &world).await?;
         let port = |name: &str| bound.iter().find(|(own, _)| own.name == name).map(|(_, it)| it.local_addr().port());
@@ -187,6 +188,8 @@ impl Server {
         background.spawn(follow_session(events, registrar, registration, broker.clone(), registered));
         background.spawn(follow_topic_configs(broker.clone()));
         background.spawn(replica::failed_dirs::stop_serving(broker.replicas.clone(), dirs_failed.clone()));
+        let throttle = broker.replicas.moves().throttle().clone();
+        background.spawn(replica::move_rate::follow(zk.clone(), broker.id, throttle));
         background.spawn(replica::failed_dirs::announce(zk, broker.id, dirs_failed));
         let cleaner = replica::cleaner::start(&broker);
         info!("broker {} serves", broker.id);
@@ -341,10 +344,19 @@ async fn refuse_company(zk: &dyn Zk, me: BrokerId) -> Result<(), StartError> {
     )))
 }
 
-/// Dynamic settings of brokers, clients, users and addresses are not built yet. They are other people's data, so that the
-/// start is not refused, but it does not pass over them in silence.
-async fn warn_of_dynamic_settings(zk: &dyn Zk) -> Result<(), StartError> {
-    for kind in ["brokers", "clients", "users", "ips"] {
+/// Dynamic settings of clients, users and addresses are not built yet, and of brokers' one is. They are other people's data,
+/// so that the start is not refused, but it does not pass over them in silence.
+async fn warn_of_dynamic_settings(zk: &dyn Zk, me: BrokerId) -> Result<(), StartError> {
+    for broker in [None, Some(me)] {
+        let settings = replica::move_rate::read(zk, broker).await.map_err(StartError::of)?;
+        let others: Vec<&str> =
+            settings.keys().map(String::as_str).filter(|key| *key != replica::move_rate::KEY).collect();
+        if !others.is_empty() {
+            let path = ConfigEntity::Broker(broker).path();
+            warn!("{path} holds dynamic settings, of which these have no effect yet: {}", others.join(", "));
+        }
+    }
+    for kind in ["clients", "users", "ips"] {
         let path = format!("/config/{kind}");
         let names = zk.children(&path).await.map_err(StartError::of)?;
         if !names.is_empty() {

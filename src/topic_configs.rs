@@ -14,6 +14,7 @@ use zk_paths::config_entity::{self, ConfigEntity};
 use zk_paths::ids::{TopicName, ZkVersion};
 use zk_paths::{config_change, controller};
 
+use crate::replica::move_rate;
 use crate::zk::{Change, CreateMode, Op, Watch, Zk, ZkError, ZkEvent};
 
 /// Parent of the topics' nodes.
@@ -183,6 +184,9 @@ impl TopicConfigs {
                     listener.topic_config_changed(&topic, &overrides);
                 }
             }
+            Ok(broker @ ConfigEntity::Broker(_)) => {
+                info!("dynamic settings of {broker} were changed; of those only {} has an effect yet", move_rate::KEY);
+            }
             Ok(other) => warn!("a dynamic configuration of {other} was changed: not supported yet, has no effect"),
             Err(error) => warn!("configuration change skipped: {error}"),
         }
@@ -190,12 +194,11 @@ impl TopicConfigs {
     }
 }
 
-/// Replaces a topic's overrides: the node first, then the entry that announces it. Both writes depend on the controller's
+/// Replaces an entity's settings: the node first, then the entry that announces it. Both writes depend on the controller's
 /// node being as it was (`KafkaZkClient.setOrCreateEntityConfigs`), so that without a controller nothing changes.
-pub async fn change(zk: &dyn Zk, topic: &str, overrides: &BTreeMap<String, String>) -> Result<(), ZkError> {
-    let entity = ConfigEntity::Topic(topic.into());
+pub async fn change(zk: &dyn Zk, entity: &ConfigEntity, settings: &BTreeMap<String, String>) -> Result<(), ZkError> {
     let path = entity.path();
-    let data = Bytes::from(config_entity::encode(overrides));
+    let data = Bytes::from(config_entity::encode(settings));
     let version = zk.get(controller::PATH).await?.stat.version;
     let check = Op::Check { path: controller::PATH.into(), version };
     loop {
@@ -213,7 +216,7 @@ pub async fn change(zk: &dyn Zk, topic: &str, overrides: &BTreeMap<String, Strin
     }
     let entry = Op::Create {
         path: config_change::create_path(),
-        data: Some(Bytes::from(config_change::encode(&entity))),
+        data: Some(Bytes::from(config_change::encode(entity))),
         mode: CreateMode::PersistentSequential,
     };
     loop {

@@ -4,18 +4,21 @@
 
 mod support;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use client::{Cluster, Producer, ProducerOptions};
+use client::admin::{ConfigChange, ConfigResource, LogDir};
+use client::{Admin, Cluster, Producer, ProducerOptions};
 use support::Ensemble;
 use support::clients::{LIMIT, await_leaders, connect, create, producer, record, runtime, values};
 use test_lab::KafkaVersion::{V2_4, V3_9};
 use test_lab::{Broker, Driver, Klamm, KlammOptions, until};
 use world::SystemClock;
+use zk_paths::ids::{BrokerId, TopicPartition};
 
 const KLAMM: &str = env!("CARGO_BIN_EXE_klamm");
 
@@ -183,4 +186,81 @@ fn directories_that_do_not_work_at_the_start_are_named_and_the_rest_serves() {
     let output = fs::read_to_string(klamm.output_file()).unwrap();
     assert_eq!(status.code(), Some(1), "{output}");
     assert!(output.ends_with("all log directories are offline\n"), "{output}");
+}
+
+/// Where partition 0 of the topic "t" lies, and where it moves to with so many records still to copy.
+#[derive(Debug, PartialEq)]
+struct Place {
+    dir: String,
+    moving_to: Option<(String, i64)>,
+}
+
+async fn place(cluster: &Cluster) -> Place {
+    let name = TopicPartition::new("t", 0);
+    let dirs = Admin::new(cluster.clone()).describe_log_dirs(BrokerId(1)).await.unwrap();
+    let here = |is_future: bool| {
+        dirs.iter().find(|dir| dir.replicas.get(&name).is_some_and(|replica| replica.is_future == is_future))
+    };
+    let future = |dir: &LogDir| (dir.path.clone(), dir.replicas[&name].offset_lag);
+    Place { dir: here(false).unwrap().path.clone(), moving_to: here(true).map(future) }
+}
+
+async fn move_to(cluster: &Cluster, dir: &Path) {
+    let targets = BTreeMap::from([(TopicPartition::new("t", 0), dir.display().to_string())]);
+    let answers = Admin::new(cluster.clone()).alter_replica_log_dirs(BrokerId(1), &targets).await.unwrap();
+    assert!(answers.values().all(Result::is_ok), "{answers:?}");
+}
+
+/// A move at a rate that leaves time to look at it: it goes on after a kill, is given up, begun again, and let go.
+#[test]
+fn a_throttled_move_survives_a_kill_and_can_be_given_up() {
+    const RATE: &str = "replica.alter.log.dirs.io.max.bytes.per.second";
+    let ensemble = Ensemble::ours();
+    let (dirs, mut broker) = two_dirs(&ensemble, &[("zookeeper.session.timeout.ms", "3000")]);
+    let address = broker.address();
+    let runtime = runtime();
+    let configure = |change: ConfigChange| {
+        runtime.block_on(async {
+            let admin = Admin::new(connect(&address).await);
+            let changes = BTreeMap::from([(RATE.to_owned(), change)]);
+            admin.incremental_alter_configs(&ConfigResource::Broker(BrokerId(1)), &changes, false).await.unwrap();
+        });
+    };
+    configure(ConfigChange::Set("300000".into()));
+    let described = ["--bootstrap-server", &address, "--describe", "--entity-type", "brokers", "--entity-name", "1"];
+    let described = Driver::shared().tool(V3_9, "kafka-configs", &described).ok().stdout;
+    assert!(described.contains(&format!("{RATE}=300000")), "{described}");
+
+    let sent: Vec<String> = (0..100).map(|number| format!("{number:03} {}", "x".repeat(40_000))).collect();
+    let from = runtime.block_on(async {
+        let cluster = connect(&address).await;
+        create(&cluster, "t", 1, &[("segment.bytes", "1000000")]).await;
+        let producer = producer(&cluster);
+        for value in &sent {
+            producer.send(record("t", 0, value)).await.unwrap().await.unwrap();
+        }
+        place(&cluster).await.dir
+    });
+    let to =
+        ["one", "two"].map(|name| dirs.path().join(name)).into_iter().find(|dir| *dir != Path::new(&from)).unwrap();
+    let is_moving = |place: &Place| {
+        let lag = place.moving_to.as_ref().filter(|(dir, _)| Path::new(dir) == to).map(|(_, lag)| *lag);
+        place.dir == from && lag.is_some_and(|lag| lag > 0 && lag < 100)
+    };
+    let look = || runtime.block_on(async { place(&connect(&address).await).await });
+    runtime.block_on(async { move_to(&connect(&address).await, &to).await });
+    until(LIMIT, || is_moving(&look()).then_some(())).unwrap();
+    broker.kill();
+    broker.restart();
+    await_leaders(&runtime, &address, &[true]);
+    assert!(is_moving(&look()), "{:?}", look());
+
+    runtime.block_on(async { move_to(&connect(&address).await, Path::new(&from)).await });
+    assert_eq!(look(), Place { dir: from.clone(), moving_to: None });
+    runtime.block_on(async { move_to(&connect(&address).await, &to).await });
+    configure(ConfigChange::Delete);
+    until(LIMIT, || (look() == Place { dir: to.display().to_string(), moving_to: None }).then_some(())).unwrap();
+    runtime.block_on(async {
+        assert_eq!(values(&connect(&address).await, "t", 0, sent.len()).await, sent);
+    });
 }

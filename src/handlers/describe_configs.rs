@@ -5,16 +5,20 @@
 //! - Topics' settings are read from ZooKeeper, as in Kafka (`ZkConfigRepository`): who has just changed one sees it.
 //! - Sensitive values are null. Loggers are not built yet.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use config::describe::{Described, Source};
+use config::{BrokerConfig, Properties};
 use wire::describe_configs::{
     DescribeConfigsResource, DescribeConfigsResourceResult, DescribeConfigsResult, DescribeConfigsSynonym,
 };
 use wire::{DescribeConfigsRequest, DescribeConfigsResponse, ErrorCode};
+use zk_paths::ids::BrokerId;
 
 use super::Context;
 use crate::broker::Broker;
+use crate::replica::move_rate;
 use crate::topic_names;
 
 /// `ConfigResource.Type.TOPIC`.
@@ -82,15 +86,35 @@ async fn describe(broker: &Broker, resource: &DescribeConfigsResource) -> Result
             let described = broker.config.describe_topic(&broker.read_topic_settings(name).await?);
             described.map_err(|errors| (ErrorCode::InvalidConfig, errors.to_string()))
         }
-        BROKER if name.is_empty() => Ok(broker.config.describe_dynamic_default()),
-        BROKER if name.parse() == Ok(broker.id.0) => Ok(broker.config.describe()),
-        BROKER => {
-            let ours = broker.id;
-            let text = format!("Unexpected broker id, expected {ours} or empty string, but received {name}");
-            Err((ErrorCode::InvalidRequest, text))
-        }
+        BROKER => match broker_of(broker, name)? {
+            None => Ok(with_dynamic(broker).await?.describe_dynamic_default()),
+            Some(_) => Ok(with_dynamic(broker).await?.describe()),
+        },
         other => Err((ErrorCode::InvalidRequest, format!("Unsupported resource type: {other}"))),
     }
+}
+
+/// The broker that a resource names, which must be this one; `None` for all of them.
+pub fn broker_of(broker: &Broker, name: &str) -> Result<Option<BrokerId>, Refused> {
+    let ours = broker.id;
+    match name {
+        "" => Ok(None),
+        name if name.parse() == Ok(ours.0) => Ok(Some(ours)),
+        other => {
+            let text = format!("Unexpected broker id, expected {ours} or empty string, but received {other}");
+            Err((ErrorCode::InvalidRequest, text))
+        }
+    }
+}
+
+/// The broker's settings with those dynamic ones that are built.
+async fn with_dynamic(broker: &Broker) -> Result<BrokerConfig, Refused> {
+    let built = |settings: BTreeMap<String, String>| -> Properties {
+        settings.into_iter().filter(|(key, _)| key == move_rate::KEY).collect()
+    };
+    let default = built(broker.read_broker_settings(None).await?);
+    let own = built(broker.read_broker_settings(Some(broker.id)).await?);
+    broker.config.with_dynamic(default, own).map_err(|errors| (ErrorCode::InvalidConfig, errors.to_string()))
 }
 
 fn shown(entry: Described, api_version: i16, show: Show) -> DescribeConfigsResourceResult {

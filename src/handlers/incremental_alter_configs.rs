@@ -2,19 +2,23 @@
 //! ZooKeeper itself; every broker then hears of it through `/config/changes`.
 //!
 //! - Each resource stands for itself: one may fail while the others are changed. The same resource twice is INVALID_REQUEST.
-//! - Topics only for now; brokers' dynamic settings and loggers are refused.
+//! - Of brokers' dynamic settings only the rate of moves between log directories is built; others are refused, and so are
+//!   loggers. A setting that is not there may always be deleted. A broker by id: that broker only.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use config::definition::Kind;
+use config::value::Value;
 use config::{ConfigError, topic_keys};
 use wire::incremental_alter_configs::{AlterConfigsResource, AlterConfigsResourceResponse, AlterableConfig};
 use wire::{ErrorCode, IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse};
+use zk_paths::config_entity::ConfigEntity;
 
 use super::Context;
-use super::describe_configs::{Refused, TOPIC};
+use super::describe_configs::{self, BROKER, Refused, TOPIC};
 use crate::broker::Broker;
+use crate::replica::move_rate;
 
 /// `AlterConfigOp.OpType`.
 const SET: i8 = 0;
@@ -58,9 +62,13 @@ pub async fn handle(
 async fn alter(broker: &Broker, resource: &AlterConfigsResource, validate_only: bool) -> Result<(), Refused> {
     check(&resource.configs)?;
     let topic = &*resource.resource_name;
-    if resource.resource_type != TOPIC {
-        let text = "only settings of topics can be changed yet, not those of brokers or loggers";
-        return Err((ErrorCode::InvalidRequest, text.into()));
+    match resource.resource_type {
+        TOPIC => {}
+        BROKER => return alter_broker(broker, resource, validate_only).await,
+        _ => {
+            let text = "only settings of topics and brokers can be changed yet, not those of loggers";
+            return Err((ErrorCode::InvalidRequest, text.into()));
+        }
     }
     if topic.is_empty() {
         return Err((ErrorCode::InvalidRequest, "Default topic resources are not allowed.".into()));
@@ -75,7 +83,28 @@ async fn alter(broker: &Broker, resource: &AlterConfigsResource, validate_only: 
     if validate_only {
         return Ok(());
     }
-    broker.write_topic_settings(topic, &settings).await
+    broker.write_settings(&ConfigEntity::Topic(topic.into()), &settings).await
+}
+
+async fn alter_broker(broker: &Broker, resource: &AlterConfigsResource, validate_only: bool) -> Result<(), Refused> {
+    let id = describe_configs::broker_of(broker, &resource.resource_name)?;
+    let mut settings = broker.read_broker_settings(id).await?;
+    for change in &resource.configs {
+        if change.config_operation != DELETE {
+            check_broker_setting(change)?;
+        }
+        apply(&mut settings, change)?;
+    }
+    if validate_only { Ok(()) } else { broker.write_settings(&ConfigEntity::Broker(id), &settings).await }
+}
+
+fn check_broker_setting(change: &AlterableConfig) -> Result<(), Refused> {
+    let key = move_rate::key().filter(|key| change.config_operation == SET && key.name == &*change.name);
+    let Some(key) = key else {
+        let text = format!("{} cannot be changed dynamically yet, only {}", change.name, move_rate::KEY);
+        return Err((ErrorCode::InvalidRequest, text));
+    };
+    Value::parse(key, change.value.as_deref().unwrap_or_default()).map(drop).map_err(invalid)
 }
 
 /// Kafka names the resource when a value is wrong, and not when the key is unknown or two settings contradict each other.

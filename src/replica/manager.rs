@@ -97,7 +97,7 @@ impl ReplicaManager {
     }
 
     /// Moves between log directories that wait for their turn.
-    pub(super) fn moves(&self) -> &Moves {
+    pub fn moves(&self) -> &Moves {
         &self.moves
     }
 

@@ -18,6 +18,8 @@ pub mod moves;
 
 pub mod throttle;
 
+pub mod move_rate;
+
 pub mod background;
 pub mod cleaner;
 

@@ -42,12 +42,12 @@ const BACKOFF: Duration = Duration::from_secs(10);
 pub struct Moves {
     waiting: Mutex<BTreeSet<TopicPartition>>,
     added: Notify,
-    throttle: Throttle,
+    throttle: Arc<Throttle>,
 }
 
 impl Moves {
     /// What all moves share.
-    pub fn throttle(&self) -> &Throttle {
+    pub fn throttle(&self) -> &Arc<Throttle> {
         &self.throttle
     }
 

@@ -33,6 +33,11 @@ impl Throttle {
         lock(&self.state).bytes_per_second = bytes_per_second;
     }
 
+    /// The limit.
+    pub fn rate(&self) -> Option<u64> {
+        lock(&self.state).bytes_per_second
+    }
+
     /// Notes that bytes were spent, and waits until they are paid for.
     pub async fn pay(&self, bytes: usize) {
         let mut wait = lock(&self.state).spend(Instant::now(), bytes);
