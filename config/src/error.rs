@@ -31,6 +31,9 @@ pub enum ConfigError {
     /// A topic key that does not exist.
     #[error("Unknown topic config name: {0}")]
     UnknownTopicKey(String),
+    /// A feature that is off on this broker.
+    #[error("{0}")]
+    Disabled(String),
     /// Values that are fine one by one and not together.
     #[error("{0}")]
     Conflict(String),

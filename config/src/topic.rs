@@ -259,25 +259,25 @@ pub fn validate_topic_config(
             values.insert(key.name, Value::parse(key, text)?);
         }
     }
-    check_together(&values).map_err(ConfigError::Conflict)
+    check_together(&values)
 }
 
-fn check_together(values: &HashMap<&'static str, Value>) -> Result<(), String> {
+fn check_together(values: &HashMap<&'static str, Value>) -> Result<(), ConfigError> {
     let (min, max) = (number(values, "min.compaction.lag.ms"), number(values, "max.compaction.lag.ms"));
     if min > max {
-        return Err(format!(
-            "conflict topic config setting min.compaction.lag.ms ({min}) > max.compaction.lag.ms ({max})"
-        ));
+        let text =
+            format!("conflict topic config setting min.compaction.lag.ms ({min}) > max.compaction.lag.ms ({max})");
+        return Err(ConfigError::Conflict(text));
     }
     if flag(values, "remote.log.delete.on.disable") || flag(values, "remote.log.copy.disable") {
-        return Err("It is invalid to set `remote.log.delete.on.disable` or `remote.log.copy.disable` under \
-                    Zookeeper's mode."
-            .to_owned());
+        let text = "It is invalid to set `remote.log.delete.on.disable` or `remote.log.copy.disable` under \
+                    Zookeeper's mode.";
+        return Err(ConfigError::Conflict(text.to_owned()));
     }
     if flag(values, "remote.storage.enable") {
-        return Err("Tiered Storage functionality is disabled in the broker. Topic cannot be configured with remote \
-                    log storage."
-            .to_owned());
+        let text = "Tiered Storage functionality is disabled in the broker. Topic cannot be configured with remote log \
+                    storage.";
+        return Err(ConfigError::Disabled(text.to_owned()));
     }
     Ok(())
 }

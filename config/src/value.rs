@@ -30,8 +30,8 @@ pub enum Value {
 impl Value {
     /// Reads and checks a value. Errors name the key, the value and what is allowed.
     pub fn parse(key: &Key, text: &str) -> Result<Value, ConfigError> {
-        let value = read(key.kind, text).map_err(|reason| invalid(key, text, reason))?;
-        check(key, &value).map_err(|reason| invalid(key, &value.to_string(), reason))?;
+        let value = read(key.kind, text).map_err(|reason| invalid(key, text.to_owned(), reason))?;
+        check(key, &value).map_err(|reason| invalid(key, offending(key, &value), reason))?;
         Ok(value)
     }
 }
@@ -76,12 +76,21 @@ pub fn split_list(text: &str) -> Vec<String> {
     }
 }
 
-fn invalid(key: &Key, value: &str, reason: String) -> ConfigError {
-    let value = match key.kind {
-        Kind::Password => "[hidden]".to_owned(),
-        Kind::List => format!("[{}]", split_list(value).join(", ")),
-        _ => value.to_owned(),
-    };
+/// What of a value an error shows: of a list the first element that is not allowed (`ValidList`), or all of it when the
+/// elements are judged together, as Java prints lists.
+fn offending(key: &Key, value: &Value) -> String {
+    match (value, key.valid) {
+        (Value::List(elements), Valid::OneOf(names)) => {
+            let refused = elements.iter().find(|element| !names.contains(&element.as_str()));
+            refused.cloned().unwrap_or_default()
+        }
+        (Value::List(elements), _) => format!("[{}]", elements.join(", ")),
+        _ => value.to_string(),
+    }
+}
+
+fn invalid(key: &Key, value: String, reason: String) -> ConfigError {
+    let value = if key.kind == Kind::Password { "[hidden]".to_owned() } else { value };
     ConfigError::Value { key: key.name.to_owned(), value, reason }
 }
 
@@ -269,7 +278,7 @@ mod tests {
             (
                 "cleanup.policy",
                 "compact,shred",
-                "Invalid value [compact, shred] for configuration cleanup.policy: String must be one of: compact, delete",
+                "Invalid value shred for configuration cleanup.policy: String must be one of: compact, delete",
             ),
             (
                 "min.cleanable.dirty.ratio",
