@@ -13,6 +13,7 @@ use zk_paths::topic::TopicAssignment;
 
 use crate::broker::Broker;
 use crate::controller_runner::{self, BrokerLinks, RunnerSettings, Setup};
+use crate::finalized_features::FinalizedFeaturesCache;
 use crate::group::GroupCoordinator;
 use crate::group::config::GroupConfig;
 use crate::identity::Identity;
@@ -82,6 +83,7 @@ pub async fn assemble(parts: Parts) -> Result<Arc<Broker>, StartError> {
             clock: world.clock,
             metadata: Arc::new(MetadataCache::default()),
             replicas,
+            finalized_features: FinalizedFeaturesCache::default(),
             topic_configs,
             groups: Arc::new(groups),
             fetch_sessions: FetchSessions::new(config.fetch.session_cache_slots),

@@ -12,6 +12,7 @@ use zk_paths::config_entity::ConfigEntity;
 use zk_paths::ids::BrokerId;
 
 use crate::controller_runner::ControllerHandle;
+use crate::finalized_features::FinalizedFeaturesCache;
 use crate::group::GroupCoordinator;
 use crate::handlers::create_topics;
 use crate::handlers::describe_configs::Refused;
@@ -41,6 +42,8 @@ pub struct Broker {
     pub metadata: Arc<MetadataCache>,
     /// Partitions hosted here.
     pub replicas: Arc<ReplicaManager>,
+    /// The cluster's features.
+    pub finalized_features: FinalizedFeaturesCache,
     /// Topics' own settings.
     pub topic_configs: Arc<TopicConfigs>,
     /// Consumer groups coordinated here.

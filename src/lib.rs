@@ -6,6 +6,7 @@ pub mod broker;
 pub mod cli;
 pub mod controller_runner;
 pub mod error_mapping;
+pub mod finalized_features;
 pub mod group;
 pub mod handlers;
 pub mod identity;

@@ -187,6 +187,7 @@ impl Server {
         let mut background = replica::background::start(&broker);
         background.spawn(follow_session(events, registrar, registration, broker.clone(), registered));
         background.spawn(follow_topic_configs(broker.clone()));
+        background.spawn(follow_features(broker.clone()));
         background.spawn(replica::failed_dirs::stop_serving(broker.replicas.clone(), dirs_failed.clone()));
         let throttle = broker.replicas.moves().throttle().clone();
         background.spawn(replica::move_rate::follow(zk.clone(), broker.id, throttle));
@@ -474,4 +475,9 @@ async fn follow_session(
 async fn follow_topic_configs(broker: Arc<Broker>) {
     let clock = broker.clock.clone();
     broker.topic_configs.follow(broker.zk.clone(), move || clock.now_ms(), broker.as_ref()).await;
+}
+
+/// Keeps the cluster's features current, for ApiVersions.
+async fn follow_features(broker: Arc<Broker>) {
+    broker.finalized_features.follow(broker.zk.as_ref()).await;
 }

@@ -3,11 +3,12 @@
 //! - An unsupported version is answered in version 0 with UNSUPPORTED_VERSION and the full list (KIP-511), never with a
 //!   closed connection: it is how clients find a common version. The answer's header is always version 0.
 //! - v3+: the client's software name and version must look like one, or INVALID_REQUEST.
-//! - There are no features in ZooKeeper mode; the finalized epoch is that of `/feature`, -1 without one.
+//! - Klamm supports no features (there are none in ZooKeeper mode); those that are finalized are told with their epoch, the
+//!   version of `/feature`.
 
 use std::sync::Arc;
 
-use wire::api_versions::ApiVersion;
+use wire::api_versions::{ApiVersion, FinalizedFeatureKey};
 use wire::{ApiVersionsRequest, ApiVersionsResponse, ErrorCode};
 
 use super::{Context, SERVED};
@@ -15,12 +16,23 @@ use crate::broker::Broker;
 use crate::net::Reply;
 
 /// Answers an ApiVersions request.
-pub async fn handle(_broker: &Arc<Broker>, context: &Context<'_>, request: ApiVersionsRequest) -> ApiVersionsResponse {
+pub async fn handle(broker: &Arc<Broker>, context: &Context<'_>, request: ApiVersionsRequest) -> ApiVersionsResponse {
     let named = is_name(&request.client_software_name) && is_name(&request.client_software_version);
     if context.api_version >= 3 && !named {
         return ApiVersionsResponse { error_code: ErrorCode::InvalidRequest.code(), ..Default::default() };
     }
-    ApiVersionsResponse { api_keys: served(), ..Default::default() }
+    let features = broker.finalized_features.known();
+    let finalized = features.levels.iter().map(|(name, level)| FinalizedFeatureKey {
+        name: name.as_str().into(),
+        max_version_level: *level,
+        min_version_level: *level,
+    });
+    ApiVersionsResponse {
+        api_keys: served(),
+        finalized_features_epoch: features.epoch.unwrap_or(-1),
+        finalized_features: finalized.collect(),
+        ..Default::default()
+    }
 }
 
 /// Answers a version that nobody knows.
