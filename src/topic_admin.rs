@@ -54,6 +54,9 @@ pub enum TopicAdminError {
     /// The wanted number of partitions is no increase.
     #[error("{0}")]
     InvalidPartitions(String),
+    /// No partitions are added to a topic on its way out.
+    #[error("The topic is queued for deletion.")]
+    QueuedForDeletion,
     /// Partitions cannot be added now.
     #[error("A partition reassignment is in progress for the topic '{0}'.")]
     BeingReassigned(String),
@@ -69,7 +72,9 @@ impl TopicAdminError {
     /// The error code for clients.
     pub fn code(&self) -> ErrorCode {
         match self {
-            TopicAdminError::InvalidName(_) | TopicAdminError::Collides { .. } => ErrorCode::InvalidTopicException,
+            TopicAdminError::InvalidName(_) | TopicAdminError::Collides { .. } | TopicAdminError::QueuedForDeletion => {
+                ErrorCode::InvalidTopicException
+            }
             TopicAdminError::Exists(_) | TopicAdminError::MarkedForDeletion(_) => ErrorCode::TopicAlreadyExists,
             TopicAdminError::Unknown(_) => ErrorCode::UnknownTopicOrPartition,
             TopicAdminError::Assignment(AssignmentError::NoPartitions) => ErrorCode::InvalidPartitions,
@@ -160,6 +165,9 @@ impl TopicAdmin {
         places: &[Place],
         validate_only: bool,
     ) -> Result<Placement, TopicAdminError> {
+        if self.zk.exists(&delete_topics::topic_path(name)).await?.is_some() {
+            return Err(TopicAdminError::QueuedForDeletion);
+        }
         let path = topic::path(name);
         loop {
             let node = match self.zk.get(&path).await {
@@ -251,8 +259,7 @@ fn check_placement(placement: &Placement) -> Result<(), TopicAdminError> {
         let text = "All partitions should have the same number of replicas";
         return Err(TopicAdminError::InvalidAssignment(text.into()));
     }
-    let has_duplicates = |replicas: &&Vec<BrokerId>| replicas.iter().collect::<BTreeSet<_>>().len() != replicas.len();
-    match placement.iter().find(has_duplicates) {
+    match placement.iter().find(|replicas| has_duplicates(replicas)) {
         None => Ok(()),
         Some(replicas) => {
             let text = format!("Duplicate replica assignment found: {}", list(replicas));
@@ -287,37 +294,59 @@ fn plan_growth(
         }
     };
     if let Some(placement) = placement {
-        check_growth(placement, added, first.len(), places)?;
+        check_growth(placement, present, added, first.len(), places)?;
         return Ok(placement.clone());
     }
     let preferred = first.first().copied().unwrap_or(BrokerId::NONE);
     Ok(assign_replicas(places, added, first.len(), Start::continuing(preferred, places, present))?)
 }
 
+/// The caller's own replicas for the partitions from `present` on (`AdminZkClient.validateReplicaAssignment`).
 fn check_growth(
     placement: &Placement,
+    present: usize,
     added: usize,
     replication_factor: usize,
     places: &[Place],
 ) -> Result<(), TopicAdminError> {
     let known: BTreeSet<_> = places.iter().map(|place| place.broker).collect();
-    let unknown: Vec<_> = placement.iter().flatten().filter(|id| !known.contains(id)).copied().collect();
-    let problem = if !unknown.is_empty() {
-        format!("Unknown broker(s) in replica assignment: {}.", list(&unknown))
-    } else if placement.len() != added {
+    let unknown: BTreeSet<_> = placement.iter().flatten().filter(|id| !known.contains(id)).copied().collect();
+    let refused = |text| Err(TopicAdminError::InvalidAssignment(text));
+    if !unknown.is_empty() {
+        return refused(format!("Unknown broker(s) in replica assignment: {}.", list(&unknown)));
+    }
+    if placement.len() != added {
         let given = placement.len();
-        format!("Increasing the number of partitions by {added} but {given} assignments provided.")
-    } else if placement.iter().any(|replicas| replicas.len() != replication_factor) {
-        let text = "Inconsistent replication factor between partitions, partition 0 has";
-        format!("{text} {replication_factor} while new partitions have another one.")
-    } else {
-        return check_placement(placement);
-    };
-    Err(TopicAdminError::InvalidAssignment(problem))
+        return refused(format!("Increasing the number of partitions by {added} but {given} assignments provided."));
+    }
+    for (partition, replicas) in (present..).zip(placement) {
+        if replicas.is_empty() {
+            return refused(format!("Cannot have replication factor of 0 for partition id {partition}."));
+        }
+        if has_duplicates(replicas) {
+            let text = "Duplicate brokers not allowed in replica assignment";
+            return refused(format!("{text}: {} for partition id {partition}.", list(replicas)));
+        }
+    }
+    let sizes = (present..).zip(placement).map(|(partition, replicas)| (partition, replicas.len()));
+    let (partitions, sizes): (Vec<_>, Vec<_>) = sizes.filter(|(_, size)| *size != replication_factor).unzip();
+    if partitions.is_empty() {
+        return Ok(());
+    }
+    refused(format!(
+        "Inconsistent replication factor between partitions, partition 0 has {replication_factor} while partitions [{}] \
+         have replication factors [{}], respectively.",
+        list(&partitions),
+        list(&sizes)
+    ))
 }
 
-fn list(ids: &[BrokerId]) -> String {
-    ids.iter().map(BrokerId::to_string).collect::<Vec<_>>().join(", ")
+fn has_duplicates(replicas: &[BrokerId]) -> bool {
+    replicas.iter().collect::<BTreeSet<_>>().len() != replicas.len()
+}
+
+fn list<T: ToString>(items: impl IntoIterator<Item = T>) -> String {
+    items.into_iter().map(|item| item.to_string()).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
@@ -326,7 +355,8 @@ mod tests {
     use crate::zk::fake::{FakeSession, FakeZooKeeper, Lost};
 
     fn placement(text: &str) -> Placement {
-        text.split(' ').map(|ids| ids.split(',').map(|id| BrokerId(id.parse().unwrap())).collect()).collect()
+        let replicas = |ids: &str| ids.split(',').filter_map(|id| id.parse().ok().map(BrokerId)).collect();
+        text.split(' ').map(replicas).collect()
     }
 
     fn places(ids: &[i32]) -> Vec<Place> {
@@ -402,6 +432,7 @@ mod tests {
     async fn partitions_are_added_in_the_topics_pattern() {
         let (ensemble, _, admin) = start();
         admin.create_topic("orders", &placement("1 2"), &BTreeMap::new()).await.unwrap();
+        ensemble.put("/admin/delete_topics/going", "");
         let known = places(&[1, 2, 3]);
         let added = admin.create_partitions("orders", 4, None, &known, false).await.unwrap();
         assert_eq!(added, placement("3 1"));
@@ -415,7 +446,16 @@ mod tests {
             ("orders", -1, None, "Topic currently has 4 partitions, which is higher than the requested -1."),
             ("orders", 5, Some("9"), "Unknown broker(s) in replica assignment: 9."),
             ("orders", 5, Some("1 2"), "Increasing the number of partitions by 1 but 2 assignments provided."),
-            ("orders", 5, Some("1,2"), "Inconsistent replication factor"),
+            (
+                "orders",
+                6,
+                Some("1,2 1"),
+                "Inconsistent replication factor between partitions, partition 0 has 1 while partitions [4] have \
+                 replication factors [2], respectively.",
+            ),
+            ("orders", 5, Some("1,1"), "Duplicate brokers not allowed in replica assignment: 1, 1 for partition id 4."),
+            ("orders", 5, Some(""), "Cannot have replication factor of 0 for partition id 4."),
+            ("going", 5, None, "The topic is queued for deletion."),
             ("other", 5, None, "The topic 'other' does not exist."),
         ] {
             let own = own.map(placement);

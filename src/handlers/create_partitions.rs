@@ -1,9 +1,10 @@
 //! CreatePartitions, v0–3: more partitions for a topic, by the controller only; anybody else answers NOT_CONTROLLER.
 //!
 //! - The count is the new total. Where the new ones go may be given; then all of them must be.
+//! - A topic that is asked for more than once is answered once, with INVALID_REQUEST.
 //! - Refused while the topic is being reassigned or deleted. The answer waits as that of CreateTopics.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,9 +28,11 @@ pub async fn handle(
     context.origin.park();
     let mut times: HashMap<&str, usize> = HashMap::new();
     request.topics.iter().for_each(|topic| *times.entry(&topic.name).or_default() += 1);
-    let deadline = tokio::time::Instant::now() + Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
+    let timeout = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
+    let deadline = tokio::time::Instant::now() + timeout;
+    let mut answered = HashSet::new();
     let mut results = Vec::with_capacity(request.topics.len());
-    for topic in &request.topics {
+    for topic in request.topics.iter().filter(|topic| answered.insert(&*topic.name)) {
         let grown = if !broker.is_controller() {
             Err((ErrorCode::NotController, String::new()))
         } else if times.get(&*topic.name) != Some(&1) {
@@ -45,6 +48,7 @@ pub async fn handle(
         let (error, message) = match grown {
             Err(refused) => refused,
             Ok(()) if request.validate_only => (ErrorCode::None, String::new()),
+            Ok(()) if timeout.is_zero() => (ErrorCode::RequestTimedOut, String::new()),
             Ok(()) if has_leaders(broker, &topic.name, topic.count.max(0) as usize, left).await => {
                 (ErrorCode::None, String::new())
             }

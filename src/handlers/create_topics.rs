@@ -5,7 +5,7 @@
 //! - v4+: -1 partitions or replicas mean the broker's defaults. v5+: the answer says what was made of the request, its
 //!   settings included. v7: the topic id.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,9 +45,8 @@ pub async fn handle(broker: &Arc<Broker>, context: &Context<'_>, request: Create
             create(broker, topic, request.validate_only).await
         });
     }
-    let timeout = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
     if !request.validate_only {
-        wait(broker, &request.topics, &mut made, timeout).await;
+        wait(broker, &request.topics, &mut made, request.timeout_ms).await;
     }
     let topics = request.topics.iter().zip(made).map(|(topic, made)| result(broker, topic, made));
     CreateTopicsResponse { topics: topics.collect(), ..Default::default() }
@@ -58,6 +57,8 @@ struct Made {
     placement: Placement,
     settings: BTreeMap<String, String>,
     topic_id: TopicId,
+    /// It is on its way, but was not there when the time was up.
+    timed_out: bool,
 }
 
 async fn create(broker: &Broker, topic: &CreatableTopic, validate_only: bool) -> Result<Made, Refused> {
@@ -71,7 +72,9 @@ async fn create(broker: &Broker, topic: &CreatableTopic, validate_only: bool) ->
     } else {
         given(topic)?
     };
-    let valid = config::topic::validate_topic_config(&broker.config.topic_defaults, &settings).map_err(invalid);
+    let valid = check_sequence(topic).and_then(|()| {
+        config::topic::validate_topic_config(&broker.config.topic_defaults, &settings).map_err(invalid)
+    });
     // What is wrong with the topic itself is told before what is wrong with its settings. Creating it checks that too.
     if validate_only || valid.is_err() {
         broker.topic_admin.check_new_topic(name, &placement).await.map_err(refused)?;
@@ -84,7 +87,7 @@ async fn create(broker: &Broker, topic: &CreatableTopic, validate_only: bool) ->
         let (partitions, given) = (placement.len(), topic_configs::listed(&settings));
         info!("topic {name} created: {partitions} partitions, replication factor {replicas}, settings: {given}");
     }
-    Ok(Made { placement, settings, topic_id: topic_id.unwrap_or(TopicId::ZERO) })
+    Ok(Made { placement, settings, topic_id: topic_id.unwrap_or(TopicId::ZERO), timed_out: false })
 }
 
 /// How an error of the topic admin is answered.
@@ -129,23 +132,28 @@ fn given(topic: &CreatableTopic) -> Result<Placement, Refused> {
         .iter()
         .map(|one| (one.partition_index, one.broker_ids.iter().copied().map(BrokerId).collect()))
         .collect();
-    if assigned.len() != topic.assignments.len() || !assigned.keys().copied().eq(0..assigned.len() as i32) {
-        let text = "partitions should be a consecutive 0-based integer sequence";
-        return Err((ErrorCode::InvalidReplicaAssignment, text.into()));
-    }
     Ok(assigned.into_values().collect())
 }
 
-/// Waits until all partitions of all new topics have leaders.
-async fn wait(broker: &Broker, topics: &[CreatableTopic], made: &mut [Result<Made, Refused>], timeout: Duration) {
+/// Whether the given partitions are 0, 1, 2 … in any order, each once.
+fn check_sequence(topic: &CreatableTopic) -> Result<(), Refused> {
+    let partitions: BTreeSet<i32> = topic.assignments.iter().map(|one| one.partition_index).collect();
+    if partitions.into_iter().eq(0..topic.assignments.len() as i32) {
+        return Ok(());
+    }
+    let text = "partitions should be a consecutive 0-based integer sequence";
+    Err((ErrorCode::InvalidReplicaAssignment, text.into()))
+}
+
+/// Waits until all partitions of all new topics have leaders. Without any time they count as not there.
+async fn wait(broker: &Broker, topics: &[CreatableTopic], made: &mut [Result<Made, Refused>], timeout_ms: i32) {
+    let timeout = Duration::from_millis(u64::try_from(timeout_ms).unwrap_or(0));
     let deadline = tokio::time::Instant::now() + timeout;
     for (topic, made) in topics.iter().zip(made) {
         let Ok(new) = made else { continue };
         let left = deadline.saturating_duration_since(tokio::time::Instant::now());
         let partitions = new.placement.len();
-        if !has_leaders(broker, &topic.name, partitions, left).await {
-            *made = Err((ErrorCode::RequestTimedOut, String::new()));
-        }
+        new.timed_out = timeout.is_zero() || !has_leaders(broker, &topic.name, partitions, left).await;
     }
 }
 
@@ -166,6 +174,10 @@ fn result(broker: &Broker, topic: &CreatableTopic, made: Result<Made, Refused>) 
         Err((error, message)) => {
             let error_message = (!message.is_empty()).then(|| message.into());
             CreatableTopicResult { error_code: error.code(), error_message, ..empty }
+        }
+        Ok(made) if made.timed_out => {
+            let error_code = ErrorCode::RequestTimedOut.code();
+            CreatableTopicResult { error_code, error_message: None, topic_id: made.topic_id, ..empty }
         }
         Ok(made) => CreatableTopicResult {
             topic_id: made.topic_id,

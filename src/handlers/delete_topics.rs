@@ -3,7 +3,7 @@
 //! - The topic is marked; with a timeout above zero the answer waits until it is gone everywhere, otherwise, or when that
 //!   takes longer, it is REQUEST_TIMED_OUT although the deletion goes on.
 //! - before v3 a broker with `delete.topic.enable=false` answers INVALID_REQUEST, from v3 TOPIC_DELETION_DISABLED.
-//! - v6: by name or by id, not both.
+//! - v6: by name or by id. One topic named by both makes the whole request INVALID_REQUEST.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,17 +30,20 @@ pub async fn handle(broker: &Arc<Broker>, context: &Context<'_>, request: Delete
     let by_name = request.topic_names.iter().map(|name| Asked { name: Some(name.clone()), id: TopicId::ZERO });
     let by_either = request.topics.iter().map(|topic| Asked { name: topic.name.clone(), id: topic.topic_id });
     let mut asked: Vec<Asked> = by_name.chain(by_either).collect();
+    let named_twice = asked.iter().any(|topic| topic.name.is_some() && !topic.id.is_zero());
     let mut marked = Vec::with_capacity(asked.len());
     for topic in &mut asked {
-        marked.push(mark(broker, context.api_version, topic).await);
+        marked.push(mark(broker, context.api_version, topic, named_twice).await);
     }
-    let deadline = tokio::time::Instant::now() + Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
+    let timeout = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
+    let deadline = tokio::time::Instant::now() + timeout;
     let mut responses = Vec::with_capacity(asked.len());
     for (topic, marked) in asked.into_iter().zip(marked) {
         let name = topic.name.clone().unwrap_or_default();
         let left = deadline.saturating_duration_since(tokio::time::Instant::now());
         let (error, message) = match marked {
             Err(refused) => refused,
+            Ok(()) if timeout.is_zero() => (ErrorCode::RequestTimedOut, String::new()),
             Ok(()) if broker.metadata.wait_until(left, |metadata| metadata.topic(&name).is_none()).await => {
                 (ErrorCode::None, String::new())
             }
@@ -56,7 +59,7 @@ pub async fn handle(broker: &Arc<Broker>, context: &Context<'_>, request: Delete
     DeleteTopicsResponse { responses, ..Default::default() }
 }
 
-async fn mark(broker: &Broker, api_version: i16, asked: &mut Asked) -> Result<(), Refused> {
+async fn mark(broker: &Broker, api_version: i16, asked: &mut Asked, named_twice: bool) -> Result<(), Refused> {
     let plain = |error: ErrorCode| Err((error, String::new()));
     if !broker.is_controller() {
         return plain(ErrorCode::NotController);
@@ -64,13 +67,10 @@ async fn mark(broker: &Broker, api_version: i16, asked: &mut Asked) -> Result<()
     if !broker.config.topics.delete_enable {
         return plain(if api_version < 3 { ErrorCode::InvalidRequest } else { ErrorCode::TopicDeletionDisabled });
     }
+    if named_twice {
+        return plain(ErrorCode::InvalidRequest);
+    }
     if !asked.id.is_zero() {
-        if asked.name.is_some() {
-            return Err((
-                ErrorCode::InvalidRequest,
-                "Topic name and topic ID can not both be specified.".into(),
-            ));
-        }
         let Some(name) = broker.metadata.topic_name(asked.id) else { return plain(ErrorCode::UnknownTopicId) };
         asked.name = Some((&name).into());
     }

@@ -25,7 +25,7 @@ pub async fn handle(
     context: &Context<'_>,
     request: DescribeClusterRequest,
 ) -> DescribeClusterResponse {
-    let refused = |error: ErrorCode, message: &str| DescribeClusterResponse {
+    let refused = |error: ErrorCode, message: String| DescribeClusterResponse {
         error_code: error.code(),
         error_message: Some(message.into()),
         ..Default::default()
@@ -33,9 +33,12 @@ pub async fn handle(
     match request.endpoint_type {
         BROKERS => {}
         CONTROLLERS => {
-            return refused(ErrorCode::MismatchedEndpointType, "The request was sent to an endpoint of the wrong type.");
+            let text = "The request was sent to an endpoint of type BROKER, but we wanted an endpoint of type CONTROLLER";
+            return refused(ErrorCode::MismatchedEndpointType, text.into());
         }
-        _ => return refused(ErrorCode::UnsupportedEndpointType, "Unsupported endpoint type."),
+        other => {
+            return refused(ErrorCode::UnsupportedEndpointType, format!("Unsupported endpoint type {other}"));
+        }
     }
     let brokers = broker.metadata.brokers();
     let listener = &*context.origin.listener;

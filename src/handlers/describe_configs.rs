@@ -3,7 +3,7 @@
 //! - Topics and the defaults (a broker resource without name): any broker. A broker by id: that broker only.
 //! - v0 says whether a value is the default, v1+ where it comes from and what would step in; v3+ type and documentation.
 //! - Topics' settings are read from ZooKeeper, as in Kafka (`ZkConfigRepository`): who has just changed one sees it.
-//! - Sensitive values are null. Loggers are not built yet.
+//! - Sensitive values are null. Loggers are not built yet; client metrics exist in KRaft mode only.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,6 +25,10 @@ use crate::topic_names;
 pub const TOPIC: i8 = 2;
 /// `ConfigResource.Type.BROKER`.
 pub const BROKER: i8 = 4;
+/// `ConfigResource.Type.BROKER_LOGGER`.
+pub const BROKER_LOGGER: i8 = 8;
+/// `ConfigResource.Type.CLIENT_METRICS`.
+pub const CLIENT_METRICS: i8 = 16;
 
 /// An answer for one resource that is not a success.
 pub type Refused = (ErrorCode, String);
@@ -63,8 +67,7 @@ async fn answer(
     };
     match describe(broker, resource).await {
         Err((error, message)) => {
-            let error_message = (!message.is_empty()).then(|| message.into());
-            DescribeConfigsResult { error_code: error.code(), error_message, ..empty }
+            DescribeConfigsResult { error_code: error.code(), error_message: Some(message.into()), ..empty }
         }
         Ok(described) => {
             let asked = resource.configuration_keys.as_ref().filter(|keys| !keys.is_empty());
@@ -90,21 +93,33 @@ async fn describe(broker: &Broker, resource: &DescribeConfigsResource) -> Result
             None => Ok(with_dynamic(broker).await?.describe_dynamic_default()),
             Some(_) => Ok(with_dynamic(broker).await?.describe()),
         },
-        other => Err((ErrorCode::InvalidRequest, format!("Unsupported resource type: {other}"))),
+        BROKER_LOGGER if name.is_empty() => invalid("Broker id must not be empty".into()),
+        BROKER_LOGGER if broker_id(name)? == broker.id.0 => invalid("loggers are not built yet".into()),
+        BROKER_LOGGER => {
+            let ours = broker.id;
+            invalid(format!("Unexpected broker id, expected {ours} but received {name}"))
+        }
+        CLIENT_METRICS => invalid("Config type client-metrics is only supported on KRaft clusters".into()),
+        other => invalid(format!("Unsupported resource type: {other}")),
     }
 }
 
 /// The broker that a resource names, which must be this one; `None` for all of them.
-pub fn broker_of(broker: &Broker, name: &str) -> Result<Option<BrokerId>, Refused> {
+fn broker_of(broker: &Broker, name: &str) -> Result<Option<BrokerId>, Refused> {
     let ours = broker.id;
     match name {
         "" => Ok(None),
-        name if name.parse() == Ok(ours.0) => Ok(Some(ours)),
-        other => {
-            let text = format!("Unexpected broker id, expected {ours} or empty string, but received {other}");
-            Err((ErrorCode::InvalidRequest, text))
-        }
+        name if broker_id(name)? == ours.0 => Ok(Some(ours)),
+        other => invalid(format!("Unexpected broker id, expected {ours} or empty string, but received {other}")),
     }
+}
+
+fn broker_id(name: &str) -> Result<i32, Refused> {
+    name.parse().or_else(|_| invalid(format!("Broker id must be an integer, but it is: {name}")))
+}
+
+fn invalid<T>(text: String) -> Result<T, Refused> {
+    Err((ErrorCode::InvalidRequest, text))
 }
 
 /// The broker's settings with those dynamic ones that are built.

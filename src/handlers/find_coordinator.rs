@@ -3,7 +3,7 @@
 //!
 //! - The internal topic is created on demand, whatever `auto.create.topics.enable` says; until it has a leader the
 //!   answer is COORDINATOR_NOT_AVAILABLE and the client asks again.
-//! - v0–3: one key; v4+: many, each with its own error.
+//! - v0–3: one key; v4+: many, each with its own error. v1–3 have a text for success too, which is `NONE`.
 //! - Transactions are not built yet: their coordinator is COORDINATOR_NOT_AVAILABLE with a message that says so. Share
 //!   groups (v6) do not exist in ZooKeeper mode; below v6 asking for one is INVALID_REQUEST.
 
@@ -34,9 +34,11 @@ pub async fn handle(
         return FindCoordinatorResponse { coordinators, ..Default::default() };
     }
     let found = find(broker, context, request.key_type, &request.key).await;
+    let error = ErrorCode::from(found.error_code);
+    let meaning = if error == ErrorCode::None { error.name() } else { error.meaning() };
     FindCoordinatorResponse {
         error_code: found.error_code,
-        error_message: found.error_message,
+        error_message: found.error_message.filter(|text| !text.is_empty()).or(Some(meaning.into())),
         node_id: found.node_id,
         host: found.host,
         port: found.port,
@@ -78,6 +80,6 @@ fn none(key: &Str, error: ErrorCode, message: Option<&str>) -> Coordinator {
         host: Str::default(),
         port: -1,
         error_code: error.code(),
-        error_message: message.map(Into::into),
+        error_message: Some(message.unwrap_or_default().into()),
     }
 }

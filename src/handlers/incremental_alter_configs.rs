@@ -16,7 +16,7 @@ use wire::{ErrorCode, IncrementalAlterConfigsRequest, IncrementalAlterConfigsRes
 use zk_paths::config_entity::ConfigEntity;
 
 use super::Context;
-use super::describe_configs::{self, BROKER, Refused, TOPIC};
+use super::describe_configs::{BROKER, BROKER_LOGGER, CLIENT_METRICS, Refused, TOPIC};
 use crate::broker::Broker;
 use crate::replica::move_rate;
 
@@ -62,13 +62,9 @@ pub async fn handle(
 async fn alter(broker: &Broker, resource: &AlterConfigsResource, validate_only: bool) -> Result<(), Refused> {
     check(&resource.configs)?;
     let topic = &*resource.resource_name;
-    match resource.resource_type {
-        TOPIC => {}
-        BROKER => return alter_broker(broker, resource, validate_only).await,
-        _ => {
-            let text = "only settings of topics and brokers can be changed yet, not those of loggers";
-            return Err((ErrorCode::InvalidRequest, text.into()));
-        }
+    check_resource(broker, resource)?;
+    if resource.resource_type == BROKER {
+        return alter_broker(broker, resource, validate_only).await;
     }
     if topic.is_empty() {
         return Err((ErrorCode::InvalidRequest, "Default topic resources are not allowed.".into()));
@@ -87,7 +83,7 @@ async fn alter(broker: &Broker, resource: &AlterConfigsResource, validate_only: 
 }
 
 async fn alter_broker(broker: &Broker, resource: &AlterConfigsResource, validate_only: bool) -> Result<(), Refused> {
-    let id = describe_configs::broker_of(broker, &resource.resource_name)?;
+    let id = (!resource.resource_name.is_empty()).then_some(broker.id);
     let mut settings = broker.read_broker_settings(id).await?;
     for change in &resource.configs {
         if change.config_operation != DELETE {
@@ -105,6 +101,25 @@ fn check_broker_setting(change: &AlterableConfig) -> Result<(), Refused> {
         return Err((ErrorCode::InvalidRequest, text));
     };
     Value::parse(key, change.value.as_deref().unwrap_or_default()).map(drop).map_err(invalid)
+}
+
+/// Refuses what is neither a topic nor this broker (`ConfigAdminManager.preprocess`); loggers are not built yet.
+fn check_resource(broker: &Broker, resource: &AlterConfigsResource) -> Result<(), Refused> {
+    let (name, ours) = (&*resource.resource_name, broker.id.0);
+    let id = name.parse::<i32>();
+    let text = match resource.resource_type {
+        TOPIC => return Ok(()),
+        BROKER if name.is_empty() || id == Ok(ours) => return Ok(()),
+        BROKER | BROKER_LOGGER if id.is_err() => format!("Node id must be an integer, but it is: {name}"),
+        BROKER => format!("Unexpected broker id, expected {ours}, but received {name}"),
+        BROKER_LOGGER if id == Ok(ours) => "loggers are not built yet".into(),
+        BROKER_LOGGER => format!("Unexpected node id. Expected {ours}, but received {name}"),
+        CLIENT_METRICS => {
+            "AlterConfigs is only supported for topics and brokers, but resource type is CLIENT_METRICS".into()
+        }
+        other => format!("Unknown resource type {other}"),
+    };
+    Err((ErrorCode::InvalidRequest, text))
 }
 
 /// Kafka names the resource when a value is wrong, and not when the key is unknown or two settings contradict each other.

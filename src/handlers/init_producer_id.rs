@@ -2,7 +2,7 @@
 //!
 //! - Without a transactional id the answer is a new id with epoch 0, also when the client names the id it had (v3+, KIP-360:
 //!   Kafka's `TransactionCoordinator.handleInitProducerId` does the same).
-//! - A transactional id is refused with COORDINATOR_NOT_AVAILABLE: transactions are not built yet.
+//! - An empty transactional id is INVALID_REQUEST. Any other is refused with COORDINATOR_NOT_AVAILABLE: transactions are not built yet.
 
 use std::sync::Arc;
 
@@ -24,8 +24,10 @@ pub async fn handle(
         producer_epoch: -1,
         ..Default::default()
     };
-    if request.transactional_id.is_some() {
-        return refused(ErrorCode::CoordinatorNotAvailable);
+    match request.transactional_id.as_deref() {
+        None => {}
+        Some("") => return refused(ErrorCode::InvalidRequest),
+        Some(_) => return refused(ErrorCode::CoordinatorNotAvailable),
     }
     context.origin.park();
     match broker.producer_ids.next().await {

@@ -643,7 +643,7 @@ impl Partition {
     fn check_epoch(&self, current_leader_epoch: i32) -> Result<(), ErrorCode> {
         let ours = self.leader_epoch().0;
         match current_leader_epoch {
-            asked if asked < 0 || asked == ours => Ok(()),
+            asked if asked == LeaderEpoch::NONE.0 || asked == ours => Ok(()),
             asked if asked < ours => Err(ErrorCode::FencedLeaderEpoch),
             _ => Err(ErrorCode::UnknownLeaderEpoch),
         }
