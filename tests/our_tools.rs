@@ -34,6 +34,11 @@ fn our_tools_say_what_kafkas_say() {
     for (tool, args) in COMMANDS {
         both.agree(tool, args);
     }
+    let offsets = both.links.path().join("offsets.json");
+    let partitions = r#"{"topic":"lz4","partition":0,"offset":7},{"topic":"gzip","partition":0,"offset":-1}"#;
+    fs::write(&offsets, format!(r#"{{"version":1,"partitions":[{partitions}]}}"#)).unwrap();
+    both.agree("kafka-delete-records", &["--offset-json-file", offsets.to_str().unwrap()]);
+    both.agree("kafka-delete-records", &["--offset-json-file", "/missing"]);
     for command in SHELL_COMMANDS {
         shells_agree(&both, &ensemble.address(), command);
     }
@@ -63,6 +68,10 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("kafka-get-offsets", &["--topic-partitions", "lz4:0,z.*"]),
     ("kafka-get-offsets", &["--topic", "gzip", "--time", "earliest"]),
     ("kafka-get-offsets", &["--topic", "missing"]),
+    ("kafka-log-dirs", &["--describe"]),
+    ("kafka-log-dirs", &["--describe", "--topic-list", "lz4,missing", "--broker-list", "1"]),
+    ("kafka-log-dirs", &["--describe", "--broker-list", "9"]),
+    ("kafka-log-dirs", &[]),
     ("kafka-broker-api-versions", &[]),
     (
         "kafka-console-consumer",

@@ -53,7 +53,8 @@ fn result(dir: DescribedDir) -> DescribeLogDirsResult {
     }
 }
 
-fn by_topic(logs: Vec<DescribedLog>) -> Vec<DescribeLogDirsTopic> {
+fn by_topic(mut logs: Vec<DescribedLog>) -> Vec<DescribeLogDirsTopic> {
+    logs.sort_by_key(|log| log.partition.partition);
     let mut topics: BTreeMap<_, Vec<DescribeLogDirsPartition>> = BTreeMap::new();
     for log in logs {
         topics.entry(log.partition.topic).or_default().push(DescribeLogDirsPartition {

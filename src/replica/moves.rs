@@ -83,6 +83,8 @@ enum Step {
 
 /// Carries out moves until the tasks are dropped.
 pub fn start(broker: &Arc<Broker>, tasks: &mut JoinSet<()>) {
+    // What Kafka's first sample lets through after a rest (`alter.log.dirs.replication.quota.window.size.seconds`).
+    broker.replicas.moves().throttle().set_burst(broker.config.quotas.alter_log_dirs.sample);
     let config = &broker.config.logs;
     let count = config.alter_log_dirs_threads.unwrap_or(config.dirs.len());
     for _ in 0..count.max(1) {

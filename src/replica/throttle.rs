@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use crate::locks::lock;
 
-/// Credit grows no further than what this time brings.
+/// Credit grows no further than what this time brings, unless another is set.
 const BURST: Duration = Duration::from_secs(1);
 /// A new rate is heard of after at most this.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
@@ -19,18 +19,30 @@ pub struct Throttle {
     state: Mutex<State>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
     bytes_per_second: Option<u64>,
+    burst: Duration,
     /// Bytes; below zero is debt.
     credit: f64,
     since: Option<Instant>,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        State { bytes_per_second: None, burst: BURST, credit: 0.0, since: None }
+    }
 }
 
 impl Throttle {
     /// Sets the limit; `None` for none. What is owed is paid at the new rate.
     pub fn set(&self, bytes_per_second: Option<u64>) {
         lock(&self.state).bytes_per_second = bytes_per_second;
+    }
+
+    /// Sets how much may be spent at once after a rest: what this time brings.
+    pub fn set_burst(&self, burst: Duration) {
+        lock(&self.state).burst = burst;
     }
 
     /// The limit.
@@ -51,14 +63,14 @@ impl Throttle {
 impl State {
     /// Takes bytes from the credit; answers how long it takes until nothing is owed.
     fn spend(&mut self, now: Instant, bytes: usize) -> Duration {
-        let elapsed = self.since.map_or(BURST, |since| now.saturating_duration_since(since));
+        let elapsed = self.since.map_or(self.burst, |since| now.saturating_duration_since(since));
         self.since = Some(now);
         let Some(rate) = self.bytes_per_second else {
             self.credit = 0.0;
             return Duration::ZERO;
         };
         let rate = rate as f64;
-        let full = rate * BURST.as_secs_f64();
+        let full = rate * self.burst.as_secs_f64();
         self.credit = (self.credit + rate * elapsed.as_secs_f64()).min(full) - bytes as f64;
         match self.credit {
             enough if enough >= 0.0 => Duration::ZERO,
