@@ -119,6 +119,7 @@ async fn load_logs(
         producer_id_expiration: config.transactions.producer_id_expiration,
         failure_listener: Some(Arc::new(listener)),
         failed_dirs: failed_already.into_iter().map(|(dir, fault)| (dir, fault.to_string())).collect(),
+        progress: Arc::default(),
     };
     let (disk, clock) = (world.disk.clone(), world.clock.clone());
     let (config, topic_configs) = (config.clone(), topic_configs.clone());
@@ -129,10 +130,16 @@ async fn load_logs(
         let loaded = LogManager::load(settings, disk, clock.clone(), &topic_config);
         loaded.inspect(|logs| {
             let took = clock.monotonic().saturating_sub(begun);
-            info!("loaded {} logs from {} directories in {} ms", logs.all().len(), dirs, took.as_millis());
+            info!("Loaded {} logs in {}ms{}", logs.all().len(), took.as_millis(), unclean(logs));
         })
     });
     loading.await.map_err(StartError::of)?.map_err(StartError::of)
+}
+
+/// Which directories were not stopped cleanly, as Kafka's line about loaded logs says it.
+fn unclean(logs: &LogManager) -> String {
+    let dirs: Vec<String> = logs.unclean_dirs().iter().map(|path| path.display().to_string()).collect();
+    if dirs.is_empty() { String::new() } else { format!(" (unclean log dirs = {})", dirs.join(", ")) }
 }
 
 /// How many partitions `__consumer_offsets` has; `None` when there is none yet.

@@ -82,5 +82,9 @@ pub fn conversion_refused(partition: &TopicPartition, error: &DownConversionErro
 /// A fault of the disk; logged here, where it ends.
 pub fn storage_failed(partition: &TopicPartition, fault: &StorageError) -> ErrorCode {
     error!(%partition, "the log cannot be read: {fault}");
-    ErrorCode::KafkaStorageError
+    match fault {
+        // The rest of the log can be read, and of the directory.
+        StorageError::Damaged { .. } => ErrorCode::CorruptMessage,
+        StorageError::Io { .. } | StorageError::Offline { .. } => ErrorCode::KafkaStorageError,
+    }
 }

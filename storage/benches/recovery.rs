@@ -115,6 +115,7 @@ fn open(dir: &Path, threads: usize) -> LogManager {
         producer_id_expiration: Duration::from_secs(86_400),
         failure_listener: None,
         failed_dirs: Vec::new(),
+        progress: Arc::default(),
     };
     let manager = LogManager::load(config, Arc::new(RealDisk), Arc::new(SystemClock::new()), &|_| LogConfig::default());
     manager.unwrap_or_else(|e| panic!("load {}: {e}", dir.display()))

@@ -52,4 +52,5 @@ pub use log::{DueFlush, FetchSlice, Fetched, LoadHints, Log, LogAppendInfo, LogC
 pub use log_config::{LogConfig, TopicCompression};
 pub use log_manager::{LogManager, LogManagerConfig, StartError};
 pub use producer_state::AppendOrigin;
+pub use recovery::LoadProgress;
 pub use validate::{AppendError, RecordError};

@@ -34,6 +34,7 @@ use crate::health::{DirHealth, FailureListener};
 use crate::log::{LoadHints, Log, LogContext};
 use crate::log_config::{LogConfig, millis};
 use crate::memory::ConversionMemory;
+use crate::recovery::LoadProgress;
 
 pub use copying::{CopyError, copy_latest_epochs, copy_some};
 pub use moves::Replaced;
@@ -51,6 +52,8 @@ pub struct LogManagerConfig {
     pub failure_listener: Option<FailureListener>,
     /// Directories that have failed already, with the reason: they are not touched.
     pub failed_dirs: Vec<(PathBuf, String)>,
+    /// Tells whoever keeps the other end how far loading has come.
+    pub progress: Arc<LoadProgress>,
 }
 
 /// Why the logs could not be loaded at all.
@@ -122,6 +125,7 @@ pub struct LogManager {
     producer_id_expiration: Duration,
     memory: ConversionMemory,
     dirs: Vec<LogDir>,
+    progress: Arc<LoadProgress>,
     logs: RwLock<Logs>,
     /// What each directory's `cleaner-offset-checkpoint` holds. Locked while one is written: cleaners do that at any time.
     cleaned: Mutex<HashMap<PathBuf, OffsetTable>>,
@@ -154,6 +158,11 @@ impl LogManager {
             producer_id_expiration: self.producer_id_expiration,
             memory: self.memory.clone(),
         }
+    }
+
+    /// Working directories that the last stop left without its mark, so that recovery had to look at their logs.
+    pub fn unclean_dirs(&self) -> Vec<PathBuf> {
+        self.working_dirs().filter(|dir| !dir.clean_shutdown).map(|dir| dir.health.path().to_owned()).collect()
     }
 
     /// What conversions of records take together, those on append included.

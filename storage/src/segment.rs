@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use arc_swap::ArcSwapOption;
 use world::{Disk, DiskFile};
 
-use crate::batch::{Batch, BatchHeader, HEADER_SIZE, NO_TIMESTAMP};
+use crate::batch::{Batch, BatchError, BatchHeader, HEADER_SIZE, NO_TIMESTAMP};
 use crate::error::{Attempt, StorageError};
 use crate::file_name::{FileKind, FileState, SegmentFile};
 use crate::log_config::LogConfig;
@@ -207,10 +207,8 @@ impl Segment {
 
     /// The first batch whose last offset is at or behind `offset`, or `None` when all of the segment lies before it.
     pub(crate) fn find(&self, offset: i64) -> Result<Option<Found>, StorageError> {
-        let hint = self.offset_index.lookup(offset)?.position;
-        let believed =
-            hint == 0 || self.header_at(hint).is_ok_and(|found| found.is_some_and(|h| h.base_offset <= offset));
-        self.find_from(if believed { hint } else { 0 }, offset)
+        let start = self.believed(self.offset_index.lookup(offset)?)?;
+        self.find_from(start, offset)
     }
 
     fn find_from(&self, mut position: u64, offset: i64) -> Result<Option<Found>, StorageError> {
@@ -223,7 +221,8 @@ impl Segment {
         Ok(None)
     }
 
-    /// The header at a position; `None` at the end.
+    /// The header at a position; `None` at the end. A batch that is not all there is damage: passing over it would be to
+    /// pass over records without a word.
     pub(crate) fn header_at(&self, position: u64) -> Result<Option<BatchHeader>, StorageError> {
         let size = self.size();
         if position >= size {
@@ -231,8 +230,13 @@ impl Segment {
         }
         let mut bytes = [0; HEADER_SIZE];
         let read = self.file()?.read_at(&mut bytes, position).attempt_at("read", || self.path(FileKind::Log))?;
-        let header = BatchHeader::parse(bytes.get(..read).unwrap_or_default());
-        header.map(Some).map_err(|error| self.damaged(position, &error))
+        let left = usize::try_from(size - position).unwrap_or(usize::MAX);
+        let whole = |header: BatchHeader| match header.size <= left {
+            true => Ok(Some(header)),
+            false => Err(BatchError::Truncated { need: header.size, have: left }),
+        };
+        let header = BatchHeader::parse(bytes.get(..read).unwrap_or_default()).and_then(whole);
+        header.map_err(|error| self.damaged(position, &error))
     }
 
     pub(crate) fn damaged(&self, position: u64, error: &dyn std::fmt::Display) -> StorageError {
@@ -269,10 +273,13 @@ impl Segment {
         Ok(next_offset)
     }
 
-    /// The position that an index entry gives, if the batch is there that it was made for; else the start.
+    /// The position that an index entry gives, if a batch is there that it may have been made for; else the start. Kafka
+    /// before 3.0 made one entry for several batches: then it names the last offset of all and where the first begins.
     fn believed(&self, entry: OffsetPosition) -> Result<u64, StorageError> {
+        let named = |h: &BatchHeader| h.base_offset >= self.base_offset && h.last_offset() <= entry.offset;
         match self.header_at(entry.position) {
-            Ok(header) => Ok(if header.is_some_and(|h| h.last_offset() == entry.offset) { entry.position } else { 0 }),
+            _ if entry.position == 0 => Ok(0),
+            Ok(header) => Ok(if header.as_ref().is_some_and(named) { entry.position } else { 0 }),
             Err(StorageError::Damaged { .. }) => Ok(0),
             Err(error) => Err(error),
         }
@@ -520,10 +527,7 @@ pub(crate) struct RecordAt {
     pub(crate) leader_epoch: i32,
 }
 
-fn first_record(
-    batch: &Batch,
-    wanted: impl Fn(i64, i64) -> bool,
-) -> Result<Option<RecordAt>, crate::batch::BatchError> {
+fn first_record(batch: &Batch, wanted: impl Fn(i64, i64) -> bool) -> Result<Option<RecordAt>, BatchError> {
     let leader_epoch = batch.header.leader_epoch;
     let mut found = None;
     if batch.header.magic == 2 {

@@ -111,7 +111,7 @@ pub fn check_output(home: &Home, start: u64, before: Option<End>, turn: &str) {
     let output = String::from_utf8_lossy(&output[start as usize..]).into_owned();
     let mut signs = vec!["ERROR", "orrupt"];
     if before == Some(End::Stop) {
-        signs.extend(["Recovering unflushed segment", "ebuilding ind", "no clean stop before"]);
+        signs.extend(["Recovering unflushed segment", "ebuilding ind", "since no clean shutdown file was found"]);
     }
     let lines: Vec<_> = output.lines().collect();
     // What `requests.rs` asks for is refused.

@@ -66,6 +66,7 @@ impl Lab {
             producer_id_expiration: Duration::from_secs(86_400),
             failed_dirs: Vec::new(),
             failure_listener: None,
+            progress: Arc::default(),
         };
         let clock = Arc::new(ManualClock::new(now_ms));
         disk.set_now_ms(now_ms);

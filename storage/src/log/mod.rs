@@ -31,6 +31,7 @@ use crate::log_config::LogConfig;
 use crate::log_path::{LogPath, SharedDir};
 use crate::memory::ConversionMemory;
 use crate::producer_state::ProducerState;
+use crate::recovery::progress::SegmentsLeft;
 use crate::recovery::{self, Loaded};
 use crate::segment::Segment;
 use crate::tail::Tail;
@@ -131,8 +132,20 @@ impl Log {
         hints: LoadHints,
         context: LogContext,
     ) -> Result<Log, StorageError> {
+        Log::open_counting(dir, partition, config, hints, context, SegmentsLeft::default())
+    }
+
+    /// The same; the segments that are yet to be scanned are counted down meanwhile.
+    pub(crate) fn open_counting(
+        dir: &Path,
+        partition: TopicPartition,
+        config: LogConfig,
+        hints: LoadHints,
+        context: LogContext,
+        segments_left: SegmentsLeft<'_>,
+    ) -> Result<Log, StorageError> {
         let shared = LogPath::new(dir.to_owned());
-        let loaded = recovery::load(&shared, &partition, &config, hints, &context)?;
+        let loaded = recovery::load(&shared, &partition, &config, hints, &context, segments_left)?;
         let topic_id = match crate::partition_metadata::read(&*context.disk, dir) {
             // It is synced with the first flush only; what a power failure left of it says nothing.
             Err(StorageError::Damaged { path, what }) if !hints.clean_shutdown => {

@@ -1,6 +1,6 @@
 //! Logs on a disk in memory: what goes in comes out, whatever happens in between.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -9,6 +9,7 @@ use world::{MemDisk, Unsynced};
 
 mod agreement;
 mod crash;
+mod damage;
 mod model;
 
 use super::*;

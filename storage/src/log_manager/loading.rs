@@ -8,6 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
 
 use world::{Clock, Disk};
 use zk_paths::ids::{Offset, TopicPartition};
@@ -23,11 +24,17 @@ use crate::health::{DirHealth, FailureListener};
 use crate::log::{LoadHints, Log};
 use crate::log_config::{LogConfig, millis};
 use crate::memory::ConversionMemory;
+use crate::recovery::progress::SegmentsLeft;
 
 /// Name of the lock file in each log directory.
 const LOCK_FILE: &str = ".lock";
 /// Tiered-storage cache that Java may have left.
 const IGNORED_DIR: &str = "remote-log-index-cache";
+
+/// Logs between two lines about the progress of a clean start.
+const TOLD_EVERY: usize = 1000;
+/// A log that takes longer is worth a line.
+const SLOW: Duration = Duration::from_secs(1);
 
 impl LogManager {
     /// Locks the directories, makes missing ones, and loads every log in them. `topic_config` gives a topic's settings.
@@ -51,6 +58,7 @@ impl LogManager {
             producer_id_expiration: config.producer_id_expiration,
             memory: ConversionMemory::default(),
             dirs,
+            progress: config.progress,
             logs: RwLock::default(),
             cleaned: Mutex::default(),
             changes: Mutex::default(),
@@ -91,24 +99,40 @@ impl LogManager {
                 return Ok(Vec::new());
             }
         };
-        let (path, count) = (dir.health.path().display(), work.partitions.len());
-        match dir.clean_shutdown {
-            true => tracing::info!("{path}: loading {count} logs"),
-            false => {
-                tracing::info!("{path}: loading {count} logs, checking what was not flushed: no clean stop before")
+        let (path, count) = (dir.health.path(), work.partitions.len());
+        match (count, dir.clean_shutdown) {
+            (0, _) => tracing::info!("No logs found to be loaded in {}", path.display()),
+            (_, true) => tracing::info!(
+                "Skipping recovery of {count} logs from {} since clean shutdown file was found",
+                path.display()
+            ),
+            (_, false) => {
+                tracing::info!("Recovering {count} logs from {} since no clean shutdown file was found", path.display())
             }
         }
+        let progress = self.progress.begin(path, count, threads);
         let queue = Mutex::new(work.partitions.into_iter());
         let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
-        let load_some = || {
+        let load_some = |thread: usize| {
             let mut logs = Vec::new();
             while let Some(found) = next() {
-                logs.extend(self.load_log(dir, found, &work.checkpoints, topic_config));
+                let begun = self.clock.monotonic();
+                let loaded = self.load_log(dir, found, &work.checkpoints, topic_config, progress.segments_of(thread));
+                let done = count.saturating_sub(progress.log_done());
+                if let Some(loaded) = &loaded {
+                    let took = self.clock.monotonic().saturating_sub(begun);
+                    tell(dir, &loaded.log, took, &format!("{done}/{count} completed in {}", path.display()));
+                }
+                if done % TOLD_EVERY == 0 && dir.clean_shutdown {
+                    tracing::info!("{done}/{count} logs loaded in {}", path.display());
+                }
+                logs.extend(loaded);
             }
             logs
         };
         let loaded = std::thread::scope(|scope| {
-            let running: Vec<_> = (0..threads).map(|_| scope.spawn(load_some)).collect();
+            let load_some = &load_some;
+            let running: Vec<_> = (0..threads).map(|thread| scope.spawn(move || load_some(thread))).collect();
             running.into_iter().flat_map(joined).collect()
         });
         Ok(loaded)
@@ -120,11 +144,12 @@ impl LogManager {
         found: Found,
         checkpoints: &Checkpoints,
         topic_config: &(dyn Fn(&str) -> LogConfig + Sync),
+        segments_left: SegmentsLeft<'_>,
     ) -> Option<Loaded> {
         let Found { partition, path, is_future } = found;
         let config = topic_config(&partition.topic);
         let hints = checkpoints.hints(&partition, dir.clean_shutdown);
-        match Log::open(&path, partition.clone(), config, hints, self.context(dir)) {
+        match Log::open_counting(&path, partition.clone(), config, hints, self.context(dir), segments_left) {
             Ok(log) => {
                 if let Some(high_watermark) = checkpoints.high_watermarks.get(&partition) {
                     log.set_high_watermark(*high_watermark);
@@ -192,6 +217,23 @@ impl LogManager {
         let mut cleaned = self.cleaned.lock().unwrap_or_else(PoisonError::into_inner);
         cleaned.insert(path.to_owned(), checkpoints.cleaned.clone());
         Ok(Ok(Work { partitions, checkpoints }))
+    }
+}
+
+/// One line about a log that is loaded. Those of a clean start are many and alike: only slow ones are worth a line there.
+fn tell(dir: &LogDir, log: &Log, took: Duration, progress: &str) {
+    let (partition, segments, millis) = (log.partition(), log.segment_count(), took.as_millis());
+    let (start, end) = (log.log_start_offset(), log.log_end_offset());
+    if dir.clean_shutdown && took < SLOW {
+        tracing::debug!(
+            "Completed load of {partition} with {segments} segments, local-log-start-offset {start} and log-end-offset {end} \
+             in {millis}ms ({progress})"
+        );
+    } else {
+        tracing::info!(
+            "Completed load of {partition} with {segments} segments, local-log-start-offset {start} and log-end-offset {end} \
+             in {millis}ms ({progress})"
+        );
     }
 }
 

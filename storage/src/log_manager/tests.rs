@@ -18,6 +18,7 @@ fn try_load(disk: &MemDisk, dirs: &[&str]) -> Result<LogManager, StartError> {
         producer_id_expiration: Duration::from_secs(1000),
         failed_dirs: Vec::new(),
         failure_listener: None,
+        progress: Arc::default(),
     };
     let clock = Arc::new(ManualClock::new(1_000_000));
     LogManager::load(config, Arc::new(disk.clone()), clock, &|_| LogConfig::default())
@@ -32,6 +33,7 @@ fn a_directory_that_failed_before_the_start_is_not_touched() {
         producer_id_expiration: Duration::from_secs(1000),
         failed_dirs: vec![(PathBuf::from(DIRS[1]), "cannot read meta.properties".into())],
         failure_listener: None,
+        progress: Arc::default(),
     };
     let clock = Arc::new(ManualClock::new(1_000_000));
     let manager = LogManager::load(config, Arc::new(disk.clone()), clock, &|_| LogConfig::default()).unwrap();
@@ -87,6 +89,37 @@ fn new_logs_spread_over_directories_and_are_loaded_again() {
         assert_eq!(log.topic_id(), Some(TopicId::ONE));
         assert_eq!(log.recovery_point(), Offset(if clean { 1 } else { 0 }));
     }
+}
+
+#[test]
+fn loading_counts_down_what_is_left() {
+    let disk = MemDisk::new();
+    let manager = load(&disk);
+    (0..4).for_each(|number| drop(make(&manager, number)));
+    drop(manager);
+    let progress = Arc::new(LoadProgress::default());
+    let config = LogManagerConfig {
+        log_dirs: DIRS.iter().map(PathBuf::from).collect(),
+        recovery_threads_per_dir: 2,
+        producer_id_expiration: Duration::from_secs(1000),
+        failed_dirs: Vec::new(),
+        failure_listener: None,
+        progress: progress.clone(),
+    };
+    let seen = Mutex::new(Vec::new());
+    let look = |_: &str| {
+        let left: usize = progress.remaining_logs().iter().map(|(_, left)| left).sum();
+        seen.lock().unwrap().push((left, progress.remaining_segments().len()));
+        LogConfig::default()
+    };
+    let clock = Arc::new(ManualClock::new(1_000_000));
+    let manager = LogManager::load(config, Arc::new(disk), clock, &look).unwrap();
+    assert_eq!(manager.unclean_dirs(), DIRS.map(PathBuf::from));
+    let seen = seen.into_inner().unwrap();
+    assert!(seen.len() == 4 && seen.iter().all(|(left, _)| (1..=4).contains(left)), "{seen:?}");
+    assert_eq!(progress.remaining_logs(), DIRS.map(|dir| (PathBuf::from(dir), 0)));
+    assert!(progress.remaining_segments().iter().all(|(_, _, left)| *left == 0));
+    assert_eq!(progress.remaining_segments().len(), 4);
 }
 
 #[test]

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use zk_paths::ids::{LeaderEpoch, Offset, TopicPartition};
 
 use super::plan::{FoundSegment, Step, plan_segments, plan_temporary, valid_swaps};
+use super::progress::SegmentsLeft;
+use super::split::{fits, write_parts};
 use crate::batch::Batch;
 use crate::error::{Attempt, StorageError};
 use crate::file_name::FileKind;
@@ -42,15 +44,40 @@ pub(crate) fn load(
     config: &LogConfig,
     hints: LoadHints,
     context: &LogContext,
+    segments_left: SegmentsLeft<'_>,
 ) -> Result<Loaded, StorageError> {
-    let loader = Loader { dir, partition, config, hints, context };
+    let loader = Loader { dir, partition, config, hints, context, segments_left };
     loader.finish_temporary()?;
     let mut epochs = LeaderEpochCache::load(context.disk.clone(), dir.clone())?;
-    let mut parts = loader.open_segments(&mut epochs)?;
-    if !hints.clean_shutdown {
-        loader.recover_unflushed(&mut parts, &mut epochs)?;
+    loop {
+        match loader.open_and_recover(&mut epochs) {
+            Ok(parts) => return loader.finish(parts, epochs),
+            Err(Stop::Fault(error)) => return Err(error),
+            Err(Stop::OffsetOverflow(segment)) => loader.split(&segment)?,
+        }
     }
-    loader.finish(parts, epochs)
+}
+
+/// Why recovery cannot go on.
+enum Stop {
+    Fault(StorageError),
+    /// The segment has to be split, and then all begins again.
+    OffsetOverflow(Arc<Segment>),
+}
+
+impl From<StorageError> for Stop {
+    fn from(error: StorageError) -> Stop {
+        Stop::Fault(error)
+    }
+}
+
+/// What becomes of a scanned batch.
+enum Verdict {
+    Taken,
+    /// The segment ends before it.
+    Broken(String),
+    /// Its offsets are too far from the segment's first.
+    OffsetOverflow,
 }
 
 struct Loader<'a> {
@@ -59,6 +86,7 @@ struct Loader<'a> {
     config: &'a LogConfig,
     hints: LoadHints,
     context: &'a LogContext,
+    segments_left: SegmentsLeft<'a>,
 }
 
 /// What became of a scanned segment.
@@ -87,6 +115,25 @@ impl Parts {
 }
 
 impl Loader<'_> {
+    fn open_and_recover(&self, epochs: &mut LeaderEpochCache) -> Result<Parts, Stop> {
+        let mut parts = self.open_segments(epochs)?;
+        if !self.hints.clean_shutdown {
+            self.recover_unflushed(&mut parts, epochs)?;
+        }
+        Ok(parts)
+    }
+
+    /// Replaces a segment by several whose offsets fit their indexes.
+    fn split(&self, segment: &Segment) -> Result<(), StorageError> {
+        let path = segment.path(FileKind::Log);
+        tracing::info!(partition = %self.partition, path = %path.display(), "offsets overflow the index, splitting the segment");
+        let renames = write_parts(self.dir, segment, self.context)?;
+        self.carry_out(&renames)?;
+        let dir = self.dir.load();
+        self.context.disk.sync_dir(&dir).attempt("sync", &dir)?;
+        self.finish_temporary()
+    }
+
     fn names(&self) -> Result<Vec<String>, StorageError> {
         let dir = self.dir.load();
         let entries = self.context.disk.read_dir(&dir).attempt("list", &dir)?;
@@ -124,7 +171,7 @@ impl Loader<'_> {
         self.carry_out(&plan_temporary(&names, swap_end))
     }
 
-    fn open_segments(&self, epochs: &mut LeaderEpochCache) -> Result<Parts, StorageError> {
+    fn open_segments(&self, epochs: &mut LeaderEpochCache) -> Result<Parts, Stop> {
         let layout = plan_segments(&self.names()?);
         self.carry_out(&layout.steps)?;
         let mut parts =
@@ -155,16 +202,29 @@ impl Loader<'_> {
         if found.index_missing || (found.has_txn_index && !segment.txn_index.is_sane()?) {
             return Ok(false);
         }
-        Ok(!is_last || (segment.offset_index.is_sane(segment.size())? && segment.time_index.is_sane()?))
+        Ok(!is_last
+            || (segment.offset_index.is_sane(segment.size())?
+                && segment.time_index.is_sane()?
+                && self.is_whole(segment)?))
+    }
+
+    /// Whether the log ends with a whole batch. If not, somebody has cut or extended the file since the clean stop, and what
+    /// is appended behind the rest of a batch could not be read.
+    fn is_whole(&self, segment: &Segment) -> Result<bool, StorageError> {
+        match segment.read_next_offset() {
+            Ok(_) => Ok(true),
+            Err(StorageError::Damaged { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Scans one segment whose elders are in `parts`, rebuilds its indexes, and cuts it at the first broken batch.
     fn recover(
         &self,
-        segment: &Segment,
+        segment: &Arc<Segment>,
         parts: &mut Parts,
         epochs: &mut LeaderEpochCache,
-    ) -> Result<Recovered, StorageError> {
+    ) -> Result<Recovered, Stop> {
         let start = self.hints.log_start_offset.0;
         let elders: Vec<Arc<Segment>> =
             parts.segments.iter().filter(|elder| elder.base_offset < segment.base_offset).cloned().collect();
@@ -185,11 +245,15 @@ impl Loader<'_> {
                     self.report_cut(segment, position, &error.to_string());
                     break;
                 }
-                Err(error) => return Err(segment.scan_error(error)),
+                Err(error) => return Err(segment.scan_error(error).into()),
             };
-            if let Err(what) = self.take_batch(segment, position, &batch, next_offset, &mut producers, epochs)? {
-                self.report_cut(segment, position, &what);
-                break;
+            match self.take_batch(segment, position, &batch, next_offset, &mut producers, epochs)? {
+                Verdict::Taken => {}
+                Verdict::OffsetOverflow => return Err(Stop::OffsetOverflow(segment.clone())),
+                Verdict::Broken(what) => {
+                    self.report_cut(segment, position, &what);
+                    break;
+                }
             }
             next_offset = batch.header.next_offset();
             valid_end = position + batch.header.size as u64;
@@ -209,7 +273,7 @@ impl Loader<'_> {
         Ok(Recovered { was_cut: valid_end < size, next_offset })
     }
 
-    /// Indexes one scanned batch; the inner error says why the segment ends before it.
+    /// Indexes one scanned batch, if it belongs here.
     fn take_batch(
         &self,
         segment: &Segment,
@@ -218,20 +282,21 @@ impl Loader<'_> {
         next_offset: i64,
         producers: &mut ProducerState,
         epochs: &mut LeaderEpochCache,
-    ) -> Result<Result<(), String>, StorageError> {
+    ) -> Result<Verdict, StorageError> {
         if let Err(error) = batch.check_crc() {
-            return Ok(Err(error.to_string()));
+            return Ok(Verdict::Broken(error.to_string()));
         }
         let header = &batch.header;
         if header.base_offset < next_offset || header.last_offset() < header.base_offset {
-            return Ok(Err(format!("offset {} where {next_offset} or more was due", header.base_offset)));
+            let what = format!("offset {} where {next_offset} or more was due", header.base_offset);
+            return Ok(Verdict::Broken(what));
         }
-        if header.last_offset() - segment.base_offset > i64::from(i32::MAX) {
-            return Ok(Err(format!("offset {} is too far from the segment's first", header.last_offset())));
+        if !fits(segment.base_offset, header.last_offset()) {
+            return Ok(Verdict::OffsetOverflow);
         }
         let aborted = match producers.replay(batch) {
             Ok(aborted) => aborted,
-            Err(error) => return Ok(Err(error.to_string())),
+            Err(error) => return Ok(Verdict::Broken(error.to_string())),
         };
         segment.index_existing(batch, position, self.config.index_interval_bytes)?;
         segment.append_aborted(&aborted)?;
@@ -239,7 +304,7 @@ impl Loader<'_> {
         if header.magic == 2 && epoch.0 >= 0 && epochs.latest().is_none_or(|latest| epoch > latest) {
             epochs.assign(epoch, Offset(header.base_offset));
         }
-        Ok(Ok(()))
+        Ok(Verdict::Taken)
     }
 
     fn report_cut(&self, segment: &Segment, position: u64, what: &str) {
@@ -247,13 +312,16 @@ impl Loader<'_> {
         tracing::warn!(partition = %self.partition, path = %path.display(), position, what, "broken batch: the log ends before it");
     }
 
-    fn recover_unflushed(&self, parts: &mut Parts, epochs: &mut LeaderEpochCache) -> Result<(), StorageError> {
+    fn recover_unflushed(&self, parts: &mut Parts, epochs: &mut LeaderEpochCache) -> Result<(), Stop> {
         let point = self.hints.recovery_point.0;
         // The segment that contains the recovery point may have unflushed bytes behind it.
         let first = parts.segments.partition_point(|segment| segment.base_offset <= point).saturating_sub(1);
         let unflushed = parts.segments.get(first..).unwrap_or_default().to_vec();
+        let count = unflushed.len();
         for (number, segment) in unflushed.iter().enumerate() {
-            tracing::debug!(partition = %self.partition, base_offset = segment.base_offset, "recovering segment");
+            self.segments_left.set(count - number);
+            let (base_offset, partition) = (segment.base_offset, self.partition);
+            tracing::info!("Recovering unflushed segment {base_offset}. {number}/{count} recovered for {partition}.");
             let recovered = self.recover(segment, parts, epochs)?;
             let gone = unflushed.get(number + 1..).unwrap_or_default();
             let next_base = gone.first().map_or(recovered.next_offset, |next| next.base_offset);
@@ -269,6 +337,7 @@ impl Loader<'_> {
             self.doom(gone, parts)?;
             break;
         }
+        self.segments_left.set(0);
         Ok(())
     }
 
