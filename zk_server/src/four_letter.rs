@@ -190,7 +190,7 @@ impl Scene<'_> {
                     stats.last_operation(),
                     stats.established_ms
                 );
-                if let Some((_, xid)) = stats.last_request.filter(|(_, xid)| *xid >= 0) {
+                if let Some(xid) = stats.last_xid {
                     let _ = write!(text, ",lcxid={xid:#x}");
                 }
                 let _ = write!(

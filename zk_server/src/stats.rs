@@ -69,8 +69,10 @@ pub struct ConnectionStats {
     pub received: u64,
     /// Wall-clock milliseconds of its start.
     pub established_ms: i64,
-    /// The last request: its operation and xid; the connect request has none.
-    pub last_request: Option<(i32, i32)>,
+    /// The operation of the last request; the connect request has none.
+    pub last_op: Option<i32>,
+    /// The last xid that was the client's to choose, which those of pings are not.
+    pub last_xid: Option<i32>,
     /// The newest transaction when it was answered.
     pub last_zxid: i64,
     /// When it was answered, on the monotonic clock.
@@ -89,7 +91,8 @@ impl ConnectionStats {
 
     /// Notes an answered request.
     pub fn answered(&mut self, op: i32, xid: i32, zxid: i64, taken: Duration, end: Duration) {
-        self.last_request = Some((op, xid));
+        self.last_op = Some(op);
+        self.last_xid = Some(xid).filter(|xid| *xid >= 0).or(self.last_xid);
         self.last_zxid = zxid;
         self.last_response = end;
         self.last_latency_ms = end.saturating_sub(taken).as_millis() as u64;
@@ -103,10 +106,7 @@ impl ConnectionStats {
 
     /// The name of the last operation, as `FinalRequestProcessor` calls it.
     pub fn last_operation(&self) -> &'static str {
-        match self.last_request {
-            None => "SESS",
-            Some((operation, _)) => operation_name(operation),
-        }
+        self.last_op.map_or("SESS", operation_name)
     }
 }
 

@@ -6,14 +6,19 @@
 mod common;
 
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use common::raw::Raw;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use regex::Regex;
 use test_lab::{ZooKeeper, ZooKeeperVersion};
+use world::{MemDisk, SystemClock};
 use zk_server::acl::Acl;
 use zk_server::jute::{Decoder, Encoder};
 use zk_server::proto::{multi_end, multi_header, op};
+use zk_server::{Config, Server};
 
 /// What a reply's body holds.
 #[derive(Clone, Copy, PartialEq)]
@@ -164,7 +169,7 @@ fn random_step(random: &mut StdRng) -> Step {
         35 => step(conn, format!("ttl {path}"), op::CREATE_TTL, Body::PathStat, |out| {
             create_body(path, data, flags, out);
             // Not -1: without the flags of a time to live Apache's server would die of it.
-            out.long([0, 1000][random.random_range(0..2)]);
+            out.long([0, 1_000_000][random.random_range(0..2)]);
         }),
         36 => step(conn, "whoami".into(), op::WHO_AM_I, Body::Identities, |_| ()),
         _ => step(conn, "close".into(), op::CLOSE_SESSION, Body::Closed, |_| ()),
@@ -177,12 +182,25 @@ fn random_multi(conn: usize, random: &mut StdRng) -> Step {
     for _ in 0..random.random_range(0..5) {
         let path = PATHS[random.random_range(0..8)];
         let version = [-1, -1, 0, 1][random.random_range(0..4)];
-        let flags = random.random_range(0..4);
-        let kind = [op::CREATE, op::CREATE, op::DELETE, op::SET_DATA, op::CHECK][random.random_range(0..5)];
+        let flags = [0, 0, 1, 2, 3, 4, 5][random.random_range(0..7)];
+        let kind = [
+            op::CREATE,
+            op::CREATE,
+            op::CREATE2,
+            op::CREATE_CONTAINER,
+            op::CREATE_TTL,
+            op::DELETE,
+            op::SET_DATA,
+            op::CHECK,
+        ][random.random_range(0..8)];
         text += &format!(" {kind}:{path}:{version}:{flags}");
         multi_header(kind, &mut body);
         match kind {
-            op::CREATE => create_body(path, None, flags, &mut body),
+            op::CREATE | op::CREATE2 | op::CREATE_CONTAINER => create_body(path, None, flags, &mut body),
+            op::CREATE_TTL => {
+                create_body(path, None, flags, &mut body);
+                body.long(1_000_000);
+            }
             op::SET_DATA => {
                 body.string(path);
                 body.buffer(Some(b"multi"));
@@ -328,6 +346,7 @@ fn multi_text(input: &mut Decoder<'_>) -> String {
         }
         results.push(match kind {
             op::CREATE => input.string().unwrap().into(),
+            op::CREATE2 => body_text(Body::PathStat, input),
             op::SET_DATA => stat_text(input),
             op::GET_DATA => body_text(Body::Data, input),
             op::GET_CHILDREN => names_text(input),
@@ -415,22 +434,112 @@ fn by_hand() -> Vec<Step> {
     steps
 }
 
-#[tokio::test]
-async fn ours_answers_as_apache_zookeeper_does() {
-    let apache = ZooKeeper::start(ZooKeeperVersion::V3_8);
-    let (ours, _disk) = common::start().await;
-    let mut theirs = Side::open(apache.address()).await;
-    let mut own = Side::open(ours.local_addr().to_string()).await;
-    for step in by_hand() {
-        assert_eq!(own.take(&step).await, theirs.take(&step).await, "{} on {}", step.text, step.conn);
-    }
-    let mut random = StdRng::seed_from_u64(3);
+/// Both servers, with more lines of configuration, and the sessions of a script on each.
+async fn beside(settings: &str) -> (ZooKeeper, Server, [Side; 2]) {
+    let apache = ZooKeeper::start_with(ZooKeeperVersion::V3_8, settings, &[]);
+    let text = format!(
+        "dataDir=/zk\nclientPort=0\nclientPortAddress=127.0.0.1\ntickTime=500\nmaxClientCnxns=0\nminSessionTimeout=1000\n\
+         maxSessionTimeout=60000\n4lw.commands.whitelist=*\n{settings}\n"
+    );
+    let config = Config::from_properties(text.as_bytes(), &Default::default()).unwrap();
+    let ours = zk_server::start(config, Arc::new(MemDisk::new()), Arc::new(SystemClock::new())).await.unwrap();
+    let own = Side::open(ours.local_addr().to_string()).await;
+    let theirs = Side::open(apache.address()).await;
+    (apache, ours, [own, theirs])
+}
+
+async fn play_by_chance([own, theirs]: &mut [Side; 2], seed: u64, steps: usize) {
+    let mut random = StdRng::seed_from_u64(seed);
     let mut past = Vec::new();
-    for number in 0..4000 {
+    for number in 0..steps {
         let step = random_step(&mut random);
         past.push(format!("{} {}", step.conn, step.text));
         let (ours, theirs) = (own.take(&step).await, theirs.take(&step).await);
         let before = past.len().saturating_sub(12);
         assert_eq!(ours, theirs, "step {number}, the last ones:\n{}", past[before..].join("\n"));
+    }
+}
+
+#[tokio::test]
+async fn ours_answers_as_apache_zookeeper_does() {
+    let (_apache, _ours, mut sides) = beside("").await;
+    for step in by_hand() {
+        let [own, theirs] = &mut sides;
+        assert_eq!(own.take(&step).await, theirs.take(&step).await, "{} on {}", step.text, step.conn);
+    }
+    play_by_chance(&mut sides, 3, 4000).await;
+}
+
+#[tokio::test]
+async fn ours_answers_alike_with_the_settings_that_are_off_by_default() {
+    let settings = "extendedTypesEnabled=true\nreconfigEnabled=true\nskipACL=yes\n\
+                    authProvider.1=org.apache.zookeeper.server.auth.SASLAuthenticationProvider";
+    let (_apache, _ours, mut sides) = beside(settings).await;
+    for step in by_hand() {
+        let [own, theirs] = &mut sides;
+        assert_eq!(own.take(&step).await, theirs.take(&step).await, "{} on {}", step.text, step.conn);
+    }
+    play_by_chance(&mut sides, 4, 1500).await;
+}
+
+/// The answer to a four-letter word, with every number that a server or a run may have otherwise as #.
+async fn word(side: &Side, word: &str) -> String {
+    let mut raw = Raw::open_at(&side.address).await;
+    raw.send(word.as_bytes()).await;
+    let text = String::from_utf8(raw.rest().await).unwrap();
+    let number = Regex::new(r"0x[0-9a-f]+|[0-9]+(\.[0-9]+)*").unwrap();
+    let date = Regex::new(r"expire at .*:").unwrap();
+    let version = Regex::new(r"version: .*").unwrap();
+    let text = date.replace_all(&text, "expire at #:");
+    let text = version.replace_all(&text, "version: #");
+    number.replace_all(&text, "#").into_owned()
+}
+
+fn sorted_lines(text: &str) -> Vec<String> {
+    let mut lines: Vec<String> = text.lines().map(str::to_string).collect();
+    lines.sort();
+    lines
+}
+
+#[tokio::test]
+async fn four_letter_words_have_apaches_lines() {
+    let (_apache, _ours, mut sides) = beside("").await;
+    let steps = [
+        step(0, "create".into(), op::CREATE, Body::Path, |out| create_body("/e", None, 1, out)),
+        step(1, "get".into(), op::GET_DATA, Body::Data, |out| {
+            out.string("/e");
+            out.bool(true);
+        }),
+        step(2, "exists".into(), op::EXISTS, Body::Stat, |out| {
+            out.string("/zookeeper");
+            out.bool(true);
+        }),
+    ];
+    for side in &mut sides {
+        for step in &steps {
+            side.take(step).await;
+        }
+    }
+    let [own, theirs] = &sides;
+    for name in ["ruok", "isro", "srvr", "stat", "cons", "wchs", "wchc", "wchp", "crst", "srst", "kill"] {
+        let (ours, apaches) = (word(own, name).await, word(theirs, name).await);
+        assert_eq!(sorted_lines(&ours), sorted_lines(&apaches), "{name}");
+        assert_eq!(ours.ends_with("\n\n"), apaches.ends_with("\n\n"), "{name}");
+    }
+    // Apache keeps empty buckets, has connections in buckets of their own, and counts the one that asks.
+    let without_buckets = |text: String| {
+        let lines =
+            sorted_lines(&text).into_iter().filter(|line| !line.starts_with("# expire") && !line.contains("Sets"));
+        lines.collect::<BTreeSet<_>>()
+    };
+    assert_eq!(without_buckets(word(own, "dump").await), without_buckets(word(theirs, "dump").await));
+    // These have more lines on Apache's server: keys that we have mean the same.
+    for (name, end_of_key) in [("conf", '='), ("mntr", '\t'), ("envi", '=')] {
+        let (ours, apaches) = (word(own, name).await, word(theirs, name).await);
+        let keys = |text: &str| -> Vec<String> {
+            text.lines().filter_map(|line| line.split_once(end_of_key)).map(|(key, _)| key.to_string()).collect()
+        };
+        let (ours, apaches) = (keys(&ours), keys(&apaches));
+        assert!(ours.len() > 2 && ours.iter().all(|key| apaches.contains(key)), "{name}: {ours:?} {apaches:?}");
     }
 }
