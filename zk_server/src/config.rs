@@ -5,7 +5,7 @@
 //! something that is not built is refused, above all an ensemble (`server.N=`).
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -19,6 +19,9 @@ use crate::system_properties::SystemProperties;
 
 /// What all watches together may take by default: room for about 1.3 million with paths of 40 bytes.
 const MAX_WATCH_BYTES: usize = 256 << 20;
+
+/// What all connections together may hold by default.
+const MAX_CONNECTION_BYTES: usize = 256 << 20;
 
 /// The configuration of a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +44,8 @@ pub struct Config {
     pub max_connections: usize,
     /// The longest request in bytes (`jute.maxbuffer`).
     pub max_request_bytes: usize,
+    /// How much all connections together may hold of requests and answers, in bytes; no key of `zoo.cfg`.
+    pub max_connection_bytes: usize,
     /// How much memory all watches together may take, in bytes; no key of `zoo.cfg`.
     pub max_watch_bytes: usize,
     /// Whether nodes may have a time to live (`extendedTypesEnabled`).
@@ -139,6 +144,7 @@ impl Config {
             max_client_connections: 60,
             max_connections: 0,
             max_request_bytes: 0xfffff,
+            max_connection_bytes: MAX_CONNECTION_BYTES,
             max_watch_bytes: MAX_WATCH_BYTES,
             extended_types: false,
             reconfig_enabled: false,
@@ -155,7 +161,7 @@ impl Config {
     }
 
     /// Reads the bytes of a properties file, which are Latin-1 with `\u` escapes as Java has it, together with system
-    /// properties. Without `clientPortAddress` all addresses are listened on.
+    /// properties. Without `clientPortAddress` all addresses of both families are listened on.
     pub fn from_properties(bytes: &[u8], system: &SystemProperties) -> Result<Config, ConfigError> {
         let pairs = java_properties::read(bytes).map_err(|error| ConfigError::Syntax {
             line: error.line_number().unwrap_or(0),
@@ -358,7 +364,7 @@ impl Reader {
         config.data_dir = self.data_dir.ok_or(ConfigError::Missing("dataDir"))?;
         let port = self.port.ok_or(ConfigError::Missing("clientPort"))?;
         config.address = match self.host {
-            None => SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)),
+            None => SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)),
             Some(host) => resolve(&host, port)?,
         };
         config.min_session_timeout = self.least.unwrap_or(config.tick_time * 2);
@@ -491,7 +497,7 @@ mod tests {
         // The settings of the zookeeper.properties that Kafka ships.
         check(
             "dataDir=/tmp/zookeeper\nclientPort=2181\nmaxClientCnxns=0\nadmin.enableServer=false\n",
-            Ok(r#"/tmp/zookeeper 0.0.0.0:2181 3s 6s..60s 0 ["srvr"] []"#),
+            Ok(r#"/tmp/zookeeper [::]:2181 3s 6s..60s 0 ["srvr"] []"#),
         );
         check(
             "dataDir=/d\nclientPort=0\nclientPortAddress=127.0.0.1\ntickTime=500\nmaxSessionTimeout=-1\n4lw.commands.whitelist=ruok, wchs,x",
@@ -502,7 +508,7 @@ mod tests {
                 "{LEAST}admin.enableServer=true\nmy.key=1\ndataLogDir=/x\ninitLimit=5\nmetricsProvider.httpPort=7000"
             ),
             Ok(
-                r#"/d 0.0.0.0:1 3s 6s..60s 60 ["srvr"] ["dataLogDir", "metricsProvider.httpPort", "admin.enableServer", "my.key"]"#,
+                r#"/d [::]:1 3s 6s..60s 60 ["srvr"] ["dataLogDir", "metricsProvider.httpPort", "admin.enableServer", "my.key"]"#,
             ),
         );
         check("clientPort=1", Err("dataDir is not set"));

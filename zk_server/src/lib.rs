@@ -17,6 +17,7 @@ pub mod four_letter;
 pub mod jaas;
 pub mod jute;
 pub mod login;
+pub mod memory;
 pub mod outbox;
 pub mod proto;
 pub mod sasl;

@@ -4,11 +4,14 @@
 //! Always, whatever a client does: its requests on their way to the engine take at most [`MAX_REQUEST_BYTES`] (or are a
 //! single larger one), the engine answers no further request while more than [`ENOUGH`] bytes are unsent, and watch
 //! events, which nobody asks for one by one, end the connection at [`LIMIT`]. A client that never reads thus has its
-//! requests waiting, its session's pings among them, until the session expires.
+//! requests waiting, its session's pings among them, until the session expires. What all connections hold together is
+//! bounded in [`crate::memory`].
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
+
+use crate::memory::Share;
 
 /// With more than this many unsent bytes requests have to wait.
 pub const ENOUGH: usize = 1 << 20;
@@ -20,13 +23,16 @@ pub const MAX_REQUESTS: usize = 1000;
 pub const MAX_REQUEST_BYTES: usize = 4 << 20;
 
 /// The queue of one connection.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Outbox {
+    share: Share,
     inner: Mutex<Inner>,
     /// Something to send, or the end.
     filled: Notify,
     /// Room for another request.
     drained: Notify,
+    /// It is being closed.
+    closed: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -44,7 +50,7 @@ struct Inner {
 /// What there is to do for the sender.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Next {
-    /// Send these bytes, and if `resume` is set, tell the engine when that is done.
+    /// Send these bytes, say so to [`Outbox::sent`], and if `resume` is set, tell the engine when that is done.
     Send {
         /// Whole frames.
         bytes: Vec<u8>,
@@ -58,7 +64,18 @@ pub enum Next {
 }
 
 impl Outbox {
-    /// Notes a request of so many bytes on its way to the engine.
+    /// An empty queue, whose memory is counted.
+    pub fn new(share: Share) -> Outbox {
+        let (filled, drained, closed) = (Notify::new(), Notify::new(), Notify::new());
+        Outbox { share, inner: Mutex::default(), filled, drained, closed }
+    }
+
+    /// Where the memory of this connection is counted.
+    pub fn share(&self) -> &Share {
+        &self.share
+    }
+
+    /// Notes a request of so many bytes on its way to the engine; they are counted already.
     pub fn request_sent(&self, bytes: usize) {
         let mut inner = self.inner();
         inner.unanswered += 1;
@@ -70,6 +87,7 @@ impl Outbox {
         let mut inner = self.inner();
         inner.request_bytes = inner.request_bytes.saturating_sub(bytes);
         drop(inner);
+        self.share.shrink(bytes);
         self.drained.notify_one();
     }
 
@@ -93,7 +111,7 @@ impl Outbox {
         let mut inner = self.inner();
         if inner.unsent.len() + frame.len() > LIMIT {
             inner.overrun = true;
-            inner.unsent = Vec::new();
+            self.share.shrink(std::mem::take(&mut inner.unsent).len());
         }
         self.push(inner, frame);
     }
@@ -102,6 +120,19 @@ impl Outbox {
     pub fn close(&self) {
         self.inner().closing = true;
         self.filled.notify_one();
+        self.closed.notify_one();
+    }
+
+    /// Waits until the connection is being closed.
+    pub async fn closed(&self) {
+        while !self.inner().closing {
+            self.closed.notified().await;
+        }
+    }
+
+    /// Notes that bytes which [`Outbox::next`] gave have been sent.
+    pub fn sent(&self, bytes: usize) {
+        self.share.shrink(bytes);
     }
 
     /// Waits for something to do.
@@ -149,6 +180,7 @@ impl Outbox {
         if !inner.closing && !inner.overrun {
             inner.unsent.extend_from_slice(frame);
             inner.frames += 1;
+            self.share.grow(frame.len());
         }
         drop(inner);
         self.filled.notify_one();
@@ -162,10 +194,16 @@ impl Outbox {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::ConnId;
+    use crate::memory::Memory;
+
+    fn outbox() -> Outbox {
+        Outbox::new(Memory::new(usize::MAX).share(ConnId(1)))
+    }
 
     #[tokio::test]
     async fn what_is_queued_goes_out_before_the_end() {
-        let outbox = Outbox::default();
+        let outbox = outbox();
         outbox.request_sent(10);
         outbox.notify(b"event");
         outbox.reply(b"reply");
@@ -178,7 +216,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_client_that_does_not_read_its_events_is_cut_off() {
-        let outbox = Outbox::default();
+        let outbox = outbox();
         let frame = vec![0; 1 << 20];
         (0..LIMIT >> 20).for_each(|_| outbox.notify(&frame));
         assert!(!outbox.inner().overrun);
@@ -189,7 +227,7 @@ mod tests {
 
     #[tokio::test]
     async fn requests_wait_while_answers_are_unsent_and_the_sender_says_when_to_resume() {
-        let outbox = Outbox::default();
+        let outbox = outbox();
         outbox.reply(&vec![0; ENOUGH]);
         assert!(!outbox.defers());
         outbox.reply(b"x");
@@ -203,7 +241,7 @@ mod tests {
     #[tokio::test]
     async fn reading_stops_at_the_limits() {
         use one_poll::is_ready;
-        let outbox = Outbox::default();
+        let outbox = outbox();
         assert!(is_ready(outbox.room()));
         (0..MAX_REQUESTS).for_each(|_| outbox.request_sent(1));
         assert!(!is_ready(outbox.room()));
@@ -214,6 +252,7 @@ mod tests {
         outbox.reply(b"x");
         outbox.request_sent(MAX_REQUEST_BYTES);
         assert!(!is_ready(outbox.room()));
+        outbox.share().grow(MAX_REQUEST_BYTES);
         outbox.request_taken(MAX_REQUEST_BYTES);
         assert!(is_ready(outbox.room()));
     }

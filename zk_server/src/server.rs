@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use thiserror::Error;
@@ -18,6 +18,7 @@ use crate::connection::{self, Shared};
 use crate::core::{ConnId, Core, Limits};
 use crate::engine::{self, Engine, Health, Message};
 use crate::login::{self, LoginError};
+use crate::memory::Memory;
 use crate::snapshot;
 use crate::stats::ServerStats;
 use crate::store::{Settings, Store, StoreError};
@@ -76,9 +77,8 @@ pub async fn start(config: Config, disk: Arc<dyn Disk>, clock: Arc<dyn Clock>) -
         snapshot_block: snapshot::BLOCK,
     };
     let auth = login::load(&config, &*disk)?;
-    let listener = TcpListener::bind(config.address)
-        .await
-        .map_err(|source| StartError::Listen { address: config.address, source })?;
+    let listener =
+        listen(config.address).await.map_err(|source| StartError::Listen { address: config.address, source })?;
     let address = listener.local_addr().map_err(|source| StartError::Listen { address: config.address, source })?;
     let (data_dir, at) = (config.data_dir.clone(), clock.clone());
     let opened = tokio::task::spawn_blocking(move || Store::open(disk, &data_dir, settings, &*at)).await;
@@ -94,20 +94,23 @@ pub async fn start(config: Config, disk: Arc<dyn Disk>, clock: Arc<dyn Clock>) -
     };
     let stats = ServerStats { conf: config.describe(address), started: clock.monotonic(), ..ServerStats::default() };
     let (send, receive) = mpsc::channel(engine::QUEUE);
+    let ticking = clock.clone();
     let engine = Engine::new(Core::new(state, limits, auth), store, clock, stats, send.downgrade());
     let (tell, health) = watch::channel(Health::Running);
     let thread = engine::spawn(engine, receive, tell).map_err(StartError::Thread)?;
     let (alive, connections) = mpsc::channel(1);
+    let doors = Doors::new(&config);
     let shared = Shared {
         engine: send.clone(),
+        memory: Memory::new(config.max_connection_bytes),
         max_request_bytes: config.max_request_bytes,
         words: config.words,
         handshake_timeout: config.handshake_timeout,
         alive,
     };
     let tasks = vec![
-        tokio::spawn(accept(listener, config.max_client_connections, Arc::new(shared))),
-        tokio::spawn(tick(config.tick_time, send.clone())),
+        tokio::spawn(accept(listener, doors, Arc::new(shared))),
+        tokio::spawn(tick(config.tick_time, ticking, send.clone())),
     ];
     Ok(Server { address, engine: send, health, tasks, connections, thread: Some(thread) })
 }
@@ -150,20 +153,31 @@ impl Drop for Server {
     }
 }
 
-async fn tick(every: Duration, engine: mpsc::Sender<Message>) {
+/// All addresses of IPv6 are those of IPv4 too, unless the machine has no IPv6.
+async fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    match TcpListener::bind(address).await {
+        Err(_) if address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) => {
+            TcpListener::bind((Ipv4Addr::UNSPECIFIED, address.port())).await
+        }
+        bound => bound,
+    }
+}
+
+/// Ticks when the buckets of sessions end, which are multiples of the tick.
+async fn tick(every: Duration, clock: Arc<dyn Clock>, engine: mpsc::Sender<Message>) {
     loop {
-        tokio::time::sleep(every).await;
+        let since_last = Duration::from_millis(clock.monotonic().as_millis() as u64 % every.as_millis().max(1) as u64);
+        tokio::time::sleep(every.saturating_sub(since_last)).await;
         if engine.send(Message::Tick).await.is_err() {
             return;
         }
     }
 }
 
-async fn accept(listener: TcpListener, limit: usize, shared: Arc<Shared>) {
-    let per_address = Arc::new(PerAddress { limit, counts: Mutex::default() });
+async fn accept(listener: TcpListener, doors: Arc<Doors>, shared: Arc<Shared>) {
     for number in 1.. {
         match listener.accept().await {
-            Ok((stream, peer)) => admit(stream, peer, ConnId(number), &per_address, &shared),
+            Ok((stream, peer)) => admit(stream, peer, ConnId(number), &doors, &shared),
             Err(error) => {
                 warn!(%error, "accepting a connection failed");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -172,9 +186,11 @@ async fn accept(listener: TcpListener, limit: usize, shared: Arc<Shared>) {
     }
 }
 
-fn admit(stream: TcpStream, peer: SocketAddr, conn: ConnId, per_address: &Arc<PerAddress>, shared: &Arc<Shared>) {
-    let Some(place) = PerAddress::enter(per_address, peer.ip()) else {
-        return warn!(%peer, limit = per_address.limit, "too many connections from this address (maxClientCnxns)");
+fn admit(stream: TcpStream, peer: SocketAddr, conn: ConnId, doors: &Arc<Doors>, shared: &Arc<Shared>) {
+    let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+    let place = match Doors::enter(doors, peer.ip()) {
+        Ok(place) => place,
+        Err(full) => return warn!(%peer, "connection refused: {full}"),
     };
     let shared = shared.clone();
     tokio::spawn(async move {
@@ -183,37 +199,93 @@ fn admit(stream: TcpStream, peer: SocketAddr, conn: ConnId, per_address: &Arc<Pe
     });
 }
 
-/// How many connections each address has.
+/// How many connections there are, and of each address.
 #[derive(Debug)]
-struct PerAddress {
-    limit: usize,
-    counts: Mutex<HashMap<IpAddr, usize>>,
+struct Doors {
+    max_per_address: usize,
+    max_in_all: usize,
+    counts: Mutex<Counts>,
 }
 
-/// One connection's place in the count.
+#[derive(Debug, Default)]
+struct Counts {
+    in_all: usize,
+    per_address: HashMap<IpAddr, usize>,
+}
+
+/// Why a connection has no place.
+#[derive(Debug, PartialEq, Eq, Error)]
+enum Full {
+    #[error("too many connections from this address, {0} are allowed (maxClientCnxns)")]
+    Address(usize),
+    #[error("too many connections, {0} are allowed (maxCnxns)")]
+    Server(usize),
+}
+
+/// One connection's place in the counts.
+#[derive(Debug)]
 struct Place {
-    of: Arc<PerAddress>,
+    of: Arc<Doors>,
     address: IpAddr,
 }
 
-impl PerAddress {
-    fn enter(this: &Arc<PerAddress>, address: IpAddr) -> Option<Place> {
-        let mut counts = this.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = counts.get(&address).copied().unwrap_or(0);
-        if this.limit != 0 && count >= this.limit {
-            return None;
+impl Doors {
+    fn new(config: &Config) -> Arc<Doors> {
+        let (max_per_address, max_in_all) = (config.max_client_connections, config.max_connections);
+        Arc::new(Doors { max_per_address, max_in_all, counts: Mutex::default() })
+    }
+
+    /// Limits of 0 are none.
+    fn enter(this: &Arc<Doors>, address: IpAddr) -> Result<Place, Full> {
+        let mut counts = this.counts();
+        let of_address = counts.per_address.get(&address).copied().unwrap_or(0);
+        if this.max_in_all != 0 && counts.in_all >= this.max_in_all {
+            return Err(Full::Server(this.max_in_all));
         }
-        counts.insert(address, count + 1);
-        Some(Place { of: this.clone(), address })
+        if this.max_per_address != 0 && of_address >= this.max_per_address {
+            return Err(Full::Address(this.max_per_address));
+        }
+        counts.in_all += 1;
+        counts.per_address.insert(address, of_address + 1);
+        Ok(Place { of: this.clone(), address })
+    }
+
+    fn counts(&self) -> MutexGuard<'_, Counts> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut counts = self.of.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        match counts.get_mut(&self.address) {
+        let mut counts = self.of.counts();
+        counts.in_all -= 1;
+        match counts.per_address.get_mut(&self.address) {
             Some(count) if *count > 1 => *count -= 1,
-            _ => drop(counts.remove(&self.address)),
+            _ => drop(counts.per_address.remove(&self.address)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_limited_in_all_and_by_address() {
+        let (a, b) = (IpAddr::from([1, 1, 1, 1]), IpAddr::from([2, 2, 2, 2]));
+        let mut config = Config::new("/zk");
+        (config.max_client_connections, config.max_connections) = (2, 3);
+        let doors = Doors::new(&config);
+        let first = Doors::enter(&doors, a).unwrap();
+        let _second = Doors::enter(&doors, a).unwrap();
+        assert_eq!(Doors::enter(&doors, a).err(), Some(Full::Address(2)));
+        let third = Doors::enter(&doors, b).unwrap();
+        assert_eq!(Doors::enter(&doors, b).err(), Some(Full::Server(3)));
+        drop(first);
+        let _again = Doors::enter(&doors, a).unwrap();
+        drop(third);
+        let counts = doors.counts();
+        assert_eq!((counts.in_all, counts.per_address.len()), (2, 1));
+        drop(counts);
     }
 }
