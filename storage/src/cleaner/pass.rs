@@ -103,6 +103,8 @@ impl Pass<'_> {
         let first = below.partition_point(|segment| segment.base_offset <= start).saturating_sub(1);
         let dirty = below.get(first..).unwrap_or_default();
         let mut transactions = Transactions::default();
+        // Not those of the first segment that ended before `start`, as in Kafka: their markers will not be met, and their
+        // producers' next transactions would count as aborted.
         transactions.add_aborted(log.aborted_between(start, end)?);
         for (number, segment) in dirty.iter().enumerate() {
             let next_base = dirty.get(number + 1).map_or(end, |next| next.base_offset);
