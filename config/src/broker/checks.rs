@@ -64,6 +64,13 @@ fn logs(config: &BrokerConfig, values: &Values, require: &mut impl FnMut(bool, &
         config.cleaner.dedupe_buffer_bytes / threads > 1024 * 1024,
         "log.cleaner.dedupe.buffer.size must be at least 1MB per cleaner thread.",
     );
+    // A slot of the cleaner's map takes 24 bytes (`SkimpyOffsetMap`), and Kafka's arrays end at 2 GiB.
+    let slots = (config.cleaner.dedupe_buffer_bytes / threads).min(i32::MAX as u64) / 24;
+    require(
+        slots as f64 * config.cleaner.dedupe_buffer_load_factor > 1.0,
+        "offset map is too small to fit in even a single message, so log cleaning will never make progress. You can \
+         increase log.cleaner.dedupe.buffer.size or decrease log.cleaner.threads",
+    );
 }
 
 fn replication(config: &BrokerConfig, require: &mut impl FnMut(bool, &str)) {

@@ -248,6 +248,7 @@ impl LogCleaner {
             now_ms: self.clock.now_ms(),
             pace: self,
             stats: CleanerStats::default(),
+            unpaced: 0,
         };
         match pass.run() {
             Ok(end_offset) => {

@@ -50,6 +50,8 @@ pub(super) struct Pass<'a> {
     pub(super) now_ms: i64,
     pub(super) pace: &'a dyn Pace,
     pub(super) stats: CleanerStats,
+    /// Bytes read or written that [`Pace::note_io`] has not heard of yet.
+    pub(super) unpaced: u64,
 }
 
 impl Pass<'_> {
@@ -88,6 +90,14 @@ impl Pass<'_> {
         match log.closed_segments_below(self.cleanable.first_dirty).last() {
             Some(newest_clean) => Ok(newest_clean.modified_ms()?.saturating_sub(millis(config.delete_retention))),
             None => Ok(0),
+        }
+    }
+
+    /// Tells of the bytes read or written once they are worth it.
+    fn note_io(&mut self, bytes: usize) {
+        self.unpaced += bytes as u64;
+        if self.unpaced >= self.io_buffer as u64 {
+            self.pace.note_io(std::mem::take(&mut self.unpaced), self.turn);
         }
     }
 
@@ -130,7 +140,7 @@ impl Pass<'_> {
             self.check_aborted()?;
             let (position, batch) = item.map_err(|error| segment.scan_error(error))?;
             self.stats.map_bytes_read += batch.header.size as u64;
-            self.pace.note_io(batch.header.size as u64, self.turn);
+            self.note_io(batch.header.size);
             let mapped = batch.check_crc().and_then(|()| self.map_batch(&batch, start, map, transactions));
             if !mapped.map_err(|error| segment.damaged(position, &error))? {
                 return Ok(false);
@@ -251,7 +261,7 @@ impl Pass<'_> {
             return Ok(());
         }
         output.write(&job.buffer)?;
-        self.pace.note_io(job.buffer.len() as u64, self.turn);
+        self.note_io(job.buffer.len());
         job.buffer.clear();
         Ok(())
     }
@@ -268,7 +278,7 @@ impl Pass<'_> {
     ) -> Result<bool, String> {
         let header = &batch.header;
         self.stats.bytes_read += header.size as u64;
-        self.pace.note_io(header.size as u64, self.turn);
+        self.note_io(header.size);
         batch.check_crc().map_err(|error| error.to_string())?;
         let can_discard = if header.is_control() {
             let control = control(batch).map_err(|error| error.to_string())?;

@@ -85,7 +85,7 @@ impl Lab {
                 self.disk.crash(Unsynced::Kept)
             }
         };
-        Lab::on(disk, self.clock.now_ms(), self.config.clone(), tight())
+        Lab::on(disk, self.clock.now_ms(), self.config.clone(), self.cleaner.config)
     }
 
     fn log(&self) -> Arc<Log> {
@@ -643,7 +643,8 @@ struct Model {
 
 impl Model {
     /// The rule of compaction, said once more and without any machinery.
-    fn clean(&mut self, now_ms: i64, start: i64, end: i64) {
+    /// The map knew the records of [start, end); what was written anew reaches up to `scope`.
+    fn clean(&mut self, now_ms: i64, start: i64, end: i64, scope: i64) {
         let mut newest = BTreeMap::new();
         for record in self.records.iter().filter(|record| !record.aborted && (start..end).contains(&record.offset)) {
             newest.insert(record.key.clone(), record.offset);
@@ -652,17 +653,18 @@ impl Model {
         self.records.retain(|record| {
             let is_newest = newest.get(&record.key).is_none_or(|newest| record.offset >= *newest);
             let is_over = horizons.get(&record.batch).is_some_and(|horizon| *horizon <= now_ms);
-            let stays = !record.aborted && is_newest && (record.value.is_some() || !is_over);
-            record.offset >= end || stays
+            let stays = is_newest && (record.value.is_some() || !is_over);
+            if record.aborted { record.offset >= scope } else { record.offset >= end || stays }
         });
-        for record in self.records.iter().filter(|record| record.offset < end && record.value.is_none()) {
+        for record in self.records.iter().filter(|record| record.offset < scope && record.value.is_none()) {
             horizons.entry(record.batch).or_insert(now_ms + RETENTION.as_millis() as i64);
         }
     }
 }
 
-fn run_against_model(deeds: Vec<Deed>) {
-    let mut lab = Lab::new(compact());
+fn run_against_model(deeds: Vec<Deed>, dedupe_buffer_bytes: u64) {
+    let config = CleanerConfig { dedupe_buffer_bytes, ..tight() };
+    let mut lab = Lab::on(MemDisk::new(), NOW, compact(), config);
     let mut model = Model::default();
     let mut sequences: BTreeMap<i64, i32> = BTreeMap::new();
     let (mut number, mut era) = (0, 0);
@@ -697,8 +699,13 @@ fn run_against_model(deeds: Vec<Deed>) {
             Deed::Roll => lab.roll(),
             Deed::Clean => {
                 let start = log.cleaner_checkpoint().map_or(0, |offset| offset.0);
+                let closed = log.closed_segments_below(i64::MAX);
+                let ends: Vec<(i64, i64)> =
+                    closed.iter().map(|segment| (segment.base_offset, segment.read_next_offset().unwrap())).collect();
                 if lab.cleaner.clean_dirtiest(0) {
-                    model.clean(lab.clock.now_ms(), start, log.cleaner_checkpoint().unwrap().0);
+                    let end = log.cleaner_checkpoint().unwrap().0;
+                    let scope = ends.iter().filter(|(base, _)| *base < end).map(|(_, next)| *next).max();
+                    model.clean(lab.clock.now_ms(), start, end, scope.unwrap_or(0));
                 }
                 log.remove_doomed(lab.clock.now_ms()).unwrap();
             }
@@ -730,6 +737,11 @@ proptest! {
 
     #[test]
     fn a_compacted_log_behaves_like_a_vector(deeds in deeds()) {
-        run_against_model(deeds);
+        run_against_model(deeds, 1 << 20);
+    }
+
+    #[test]
+    fn so_it_does_when_the_map_is_full_all_the_time(deeds in deeds(), keys in 2..6u64) {
+        run_against_model(deeds, 24 * keys);
     }
 }
