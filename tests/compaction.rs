@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use support::Ensemble;
 use test_lab::KafkaVersion::V3_9;
-use test_lab::{Broker, Driver, wait};
+use test_lab::{Broker, Driver, until};
 
 const KLAMM: &str = env!("CARGO_BIN_EXE_klamm");
 const KEYS: usize = 20;
@@ -66,7 +66,7 @@ fn a_running_broker_compacts_topics_and_committed_offsets() {
     let partition_dir = log_dir.join("table-0");
     let limit = Duration::from_secs(60);
     let is_clean = || (cleaned(&log_dir).get("table-0")? > &1500 && bytes_in(&partition_dir) < 60_000).then_some(());
-    wait::until(limit, is_clean).unwrap_or_else(|| panic!("{:?}", cleaned(&log_dir)));
+    until(limit, is_clean).unwrap_or_else(|| panic!("{:?}", cleaned(&log_dir)));
 
     // One record a poll, and a commit for each.
     let often = ["--consumer-property", "auto.commit.interval.ms=1", "--consumer-property", "max.poll.records=1"];
@@ -81,19 +81,22 @@ fn a_running_broker_compacts_topics_and_committed_offsets() {
         assert!(newest[format!("key {key}").as_str()].starts_with(&value), "key {key}: {newest:?}");
     }
     let offsets = || cleaned(&log_dir).get("__consumer_offsets-0").filter(|offset| **offset > 10).copied();
-    wait::until(limit, offsets).unwrap_or_else(|| panic!("{:?}", cleaned(&log_dir)));
-    let described = run("kafka-consumer-groups", &["--describe", "--group", "readers"], "");
+    until(limit, offsets).unwrap_or_else(|| panic!("{:?}", cleaned(&log_dir)));
+    let describe = ["--describe", "--group", "readers", "--timeout", "60000"];
+    let described = run("kafka-consumer-groups", &describe, "");
     let row = described.lines().find(|line| line.contains("table")).unwrap_or_else(|| panic!("{described}"));
     assert!(row.split_whitespace().any(|word| word == "2100"), "{described}");
 
     // What was committed is there after a restart as well, read from the cleaned log.
     drop(broker);
     let broker = Broker::start(KLAMM, &ensemble.address(), &settings);
-    let args = ["--bootstrap-server", &broker.address(), "--describe", "--group", "readers"];
-    let again = Driver::shared().tool(V3_9, "kafka-consumer-groups", &args).ok().stdout;
-    let offset = |text: &str| -> Vec<String> {
-        let row = text.lines().find(|line| line.contains("table")).unwrap_or_else(|| panic!("{text}"));
-        row.split_whitespace().skip(3).take(3).map(str::to_owned).collect()
+    let address = broker.address();
+    let args = [&["--bootstrap-server", &address], &describe[..]].concat();
+    let offsets_of = |text: &str| -> Option<Vec<String>> {
+        let row = text.lines().find(|line| line.contains("table"))?;
+        Some(row.split_whitespace().skip(3).take(3).map(str::to_owned).collect())
     };
-    assert_eq!(offset(&again), offset(&described));
+    // The coordinator loads first.
+    let again = || offsets_of(&Driver::shared().tool(V3_9, "kafka-consumer-groups", &args).stdout);
+    assert_eq!(until(limit, again), offsets_of(&described));
 }

@@ -319,7 +319,7 @@ pub(crate) fn put_wrapper(out: &mut Vec<u8>, former: &BatchHeader, records: &[Re
     let first = records.first().map_or(0, |record| record.offset);
     let mut inner = Vec::new();
     for record in records {
-        let offset = if magic == 1 { record.offset - first } else { record.offset };
+        let offset = if magic == 1 { record.offset.wrapping_sub(first) } else { record.offset };
         let stamp = Stamp { magic, timestamp: record.timestamp, timestamp_type };
         put_message(&mut inner, offset, stamp, record.key.as_deref(), record.value.as_deref());
     }

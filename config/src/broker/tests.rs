@@ -92,6 +92,11 @@ fn conflicts_are_told_in_kafkas_words() {
         (vec![("broker.id", "1"), ("node.id", "2")], "You must set `node.id` to the same value as `broker.id`."),
         (vec![("log.retention.ms", "0")], "log.retention.ms must be unlimited (-1) or, greater than or equal to 1"),
         (vec![("log.roll.ms", "0")], "log.roll.ms must be greater than or equal to 1"),
+        (
+            vec![("log.cleaner.io.buffer.load.factor", "0.0000001")],
+            "offset map is too small to fit in even a single message, so log cleaning will never make progress. You can \
+             increase log.cleaner.dedupe.buffer.size or decrease log.cleaner.threads",
+        ),
         (vec![("log.dirs", "")], "At least one log directory must be defined via log.dirs or log.dir."),
         (
             vec![("queued.max.request.bytes", "5")],

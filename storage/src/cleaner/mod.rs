@@ -102,6 +102,16 @@ pub struct CleanerMetrics {
     pub time_since_last_run_ms: i64,
 }
 
+/// One of the cleaners that [`LogCleaner::stop`] waits for.
+struct AtWork<'a>(&'a LogCleaner);
+
+impl Drop for AtWork<'_> {
+    fn drop(&mut self) {
+        *self.0.running() -= 1;
+        self.0.changed.notify_all();
+    }
+}
+
 /// A log that is due.
 struct Chosen {
     turn: CleaningTurn,
@@ -141,13 +151,10 @@ impl LogCleaner {
     /// Cleans the dirtiest log that is due, and applies retention to the compacted logs. `true`: a log was cleaned, another
     /// may be due. `cleaner` numbers the caller, from 0.
     pub fn clean_dirtiest(&self, cleaner: usize) -> bool {
-        if !self.enter() {
-            return false;
-        }
+        let Some(_at_work) = self.enter() else { return false };
         let chosen = self.choose(cleaner);
         let cleaned = chosen.is_some_and(|chosen| self.clean(cleaner, &chosen));
         self.apply_retention();
-        self.leave();
         cleaned
     }
 
@@ -161,18 +168,14 @@ impl LogCleaner {
         }
     }
 
-    fn enter(&self) -> bool {
+    /// `None` once it is stopped.
+    fn enter(&self) -> Option<AtWork<'_>> {
         let mut running = self.running();
         if self.is_stopping() {
-            return false;
+            return None;
         }
         *running += 1;
-        true
-    }
-
-    fn leave(&self) {
-        *self.running() -= 1;
-        self.changed.notify_all();
+        Some(AtWork(self))
     }
 
     fn running(&self) -> MutexGuard<'_, usize> {

@@ -248,3 +248,130 @@ fn rewrite_legacy(
     done.written = written.map(BatchHeader::parse).transpose()?;
     Ok(done)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::offset_map::{MapLimits, OffsetMap};
+    use super::*;
+    use crate::batch::{BatchBuilder, ProducerFields};
+    use crate::be::varlong_at;
+
+    const NOW: i64 = 1_700_000_000_000;
+
+    fn filter(discard_records: bool, keep_empty: bool, wants_horizon: bool) -> Fate {
+        Fate::Filter { discard_records, keep_empty, wants_horizon }
+    }
+
+    /// A batch of `count` records with the keys 0, 1, …, the odd ones without value.
+    fn batch(builder: BatchBuilder, count: u8) -> Batch {
+        let mut builder = builder.base_offset(100);
+        for number in 0..count {
+            let value = (number % 2 == 0).then_some(&b"value"[..]);
+            builder.append(NOW + i64::from(number) * 1000, Some(&[number]), value, &[]);
+        }
+        Batch::parse(&builder.build().unwrap()).unwrap()
+    }
+
+    /// Rewrites with a map in which the first `superseded` keys have newer records.
+    fn rewrite(batch: &Batch, fate: Fate, superseded: u8) -> (Rewritten, Vec<u8>) {
+        let mut map = OffsetMap::new(MapLimits::new(1 << 20, 0.9), 100);
+        (0..superseded).for_each(|key| assert!(map.put(&[key], 1000)));
+        map.latest_offset = 2000;
+        let round = Round { map: &map, now_ms: NOW, upper_bound: 0, keep_legacy_tombstones: true };
+        let mut out = b"before".to_vec();
+        let done = Rewriter::default().rewrite(batch, fate, &round, NOW + 60_000, &mut out).unwrap();
+        out.drain(..6);
+        (done, out)
+    }
+
+    #[test]
+    fn what_does_not_change_is_copied() {
+        for codec in [Codec::None, Codec::Gzip] {
+            let batch = batch(BatchBuilder::new().compression(codec).delete_horizon(NOW + 1), 3);
+            let (done, out) = rewrite(&batch, filter(false, false, false), 0);
+            assert!(done.is_same && out == batch.bytes, "{codec:?}");
+            assert_eq!((done.records_read, done.records_kept), (3, 3));
+        }
+    }
+
+    #[test]
+    fn what_is_left_keeps_its_place_and_its_time() {
+        let producer = ProducerFields { id: 7, epoch: 2, base_sequence: 40 };
+        for codec in [Codec::None, Codec::Snappy] {
+            for stamp in [false, true] {
+                let builder = BatchBuilder::new().compression(codec).producer(producer).leader_epoch(9);
+                let batch = batch(if stamp { builder.log_append_time(NOW + 5) } else { builder }, 5);
+                let (done, out) = rewrite(&batch, filter(false, false, false), 2);
+                let again = Batch::parse(&out.into()).unwrap();
+                again.check_crc().unwrap();
+                assert_eq!(done.written, Some(again.header));
+                assert!(!done.is_same);
+                let all = batch.records(1000).unwrap();
+                assert_eq!(again.records(1000).unwrap(), all[2..], "offsets, times and sequences too");
+                let expected = BatchHeader {
+                    size: again.header.size,
+                    crc: again.header.crc,
+                    attributes: batch.header.attributes | DELETE_HORIZON,
+                    base_timestamp: NOW + 60_000,
+                    max_timestamp: if stamp { NOW + 5 } else { NOW + 4000 },
+                    record_count: 3,
+                    ..batch.header
+                };
+                assert_eq!(again.header, expected, "{codec:?} {stamp}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_empty_batch_keeps_its_header() {
+        let batch = batch(BatchBuilder::new().compression(Codec::Gzip).delete_horizon(NOW + 1), 2);
+        assert!(rewrite(&batch, filter(false, false, false), 2).1.is_empty());
+        assert_eq!(rewrite(&batch, Fate::Drop, 0), (Rewritten::default(), Vec::new()));
+        for (fate, superseded) in [(filter(false, true, false), 2), (filter(true, true, true), 0)] {
+            let (done, out) = rewrite(&batch, fate, superseded);
+            let empty = Batch::parse(&out.into()).unwrap();
+            empty.check_crc().unwrap();
+            assert_eq!((empty.header.size, empty.header.record_count, done.records_kept), (HEADER_SIZE, 0, 0));
+            assert_eq!((empty.header.attributes, empty.header.base_timestamp), (0, -1));
+            assert_eq!(empty.header.last_offset(), batch.header.last_offset());
+            assert_eq!(empty.header.max_timestamp, batch.header.max_timestamp);
+            // And once more, when nobody needs it.
+            assert!(rewrite(&empty, filter(false, false, false), 0).1.is_empty());
+        }
+    }
+
+    #[test]
+    fn sizes_of_varints_are_their_lengths() {
+        for value in [0, -1, 63, -64, 64, -65, 8191, 8192, 1 << 40, i64::MAX, i64::MIN] {
+            let mut bytes = Vec::new();
+            put_varlong(&mut bytes, value);
+            assert_eq!((varlong_size(value), varlong_at(&bytes, 0)), (bytes.len(), Some((value, bytes.len()))));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn damage_is_an_error_or_leaves_a_whole_batch(
+            count in 0..6u8, codec in 0..5u8, at in any::<u16>(), byte in any::<u8>(), keep_empty in any::<bool>(),
+        ) {
+            let whole = batch(BatchBuilder::new().compression(Codec::from_id(codec).unwrap()), count);
+            let mut bytes = whole.bytes.to_vec();
+            let at = 16 + usize::from(at) % (bytes.len() - 16);
+            bytes[at] = byte;
+            let map = OffsetMap::new(MapLimits::new(1 << 20, 0.9), 10);
+            let round = Round { map: &map, now_ms: NOW, upper_bound: 0, keep_legacy_tombstones: true };
+            let Ok(damaged) = Batch::parse(&bytes.into()) else { return Ok(()) };
+            let mut out = Vec::new();
+            let fate = filter(false, keep_empty, true);
+            if let Ok(done) = Rewriter::default().rewrite(&damaged, fate, &round, NOW, &mut out) {
+                prop_assert_eq!(done.written.is_some(), !out.is_empty());
+                if !out.is_empty() && !done.is_same {
+                    let again = Batch::parse(&out.into()).unwrap();
+                    again.check_crc().unwrap();
+                }
+            }
+        }
+    }
+}
