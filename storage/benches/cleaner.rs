@@ -119,6 +119,7 @@ fn manager(dir: &Path) -> Arc<LogManager> {
         recovery_threads_per_dir: 1,
         producer_id_expiration: Duration::from_secs(86_400),
         failed_dirs: Vec::new(),
+        progress: Arc::default(),
         failure_listener: None,
     };
     let manager = LogManager::load(config, Arc::new(RealDisk), Arc::new(SystemClock::new()), &|_| log_config());

@@ -89,6 +89,7 @@ fn manager(dir: &Path, now_ms: i64) -> (Arc<LogManager>, Arc<ManualClock>) {
         recovery_threads_per_dir: 1,
         producer_id_expiration: Duration::from_secs(86_400),
         failed_dirs: Vec::new(),
+        progress: Arc::default(),
         failure_listener: None,
     };
     let clock = Arc::new(ManualClock::new(now_ms));
