@@ -9,9 +9,12 @@ use clap::{Parser, Subcommand};
 
 use crate::{background, links, logging, quickstart, server};
 
+/// Stands below the list of commands: tools are commands too.
+const TOOLS_HINT: &str = "Kafka's tools are commands too, such as `klamm topics`: `klamm tools` lists them.";
+
 /// The broker for Kafka clusters that live on ZooKeeper.
 #[derive(Debug, Parser)]
-#[command(name = "klamm", version, arg_required_else_help = true, subcommand_required = true)]
+#[command(name = "klamm", version, arg_required_else_help = true, subcommand_required = true, after_help = TOOLS_HINT)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -49,8 +52,8 @@ pub(crate) struct QuickstartArguments {
     /// Where the data is kept; a directory of an earlier quickstart goes on where that one stopped
     #[arg(long, default_value = "klamm-data")]
     pub dir: PathBuf,
-    /// Port of the broker; the embedded ZooKeeper takes any free one
-    #[arg(long, default_value_t = 9092)]
+    /// Port of the broker; the embedded ZooKeeper takes 2181 or, when that is taken, any free one
+    #[arg(long, default_value_t = 9092, value_parser = clap::value_parser!(u16).range(1..))]
     pub port: u16,
     /// key=value, one of the broker's settings; may be repeated
     #[arg(long = "override", value_name = "KEY=VALUE")]
@@ -68,28 +71,58 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
     let called = arguments.first().map(Path::new).and_then(Path::file_name).and_then(|name| name.to_str());
     let called = called.unwrap_or_default().to_owned();
     match called.as_str() {
-        "kafka-server-start.sh" => script("server", arguments),
-        "zookeeper-server-start.sh" => script("zookeeper", arguments),
+        "kafka-server-start.sh" => script(&KAFKA_SERVER, arguments),
+        "zookeeper-server-start.sh" => script(&ZOOKEEPER_SERVER, arguments),
         name if name.ends_with(".sh") => tool(name, arguments.into_iter().skip(1).collect()),
         _ => own(arguments),
     }
 }
 
-/// `kafka-server-start.sh [-daemon] server.properties [--override k=v]…`
-fn script(command: &str, arguments: Vec<OsString>) -> ExitCode {
-    let mut rest: Vec<OsString> = arguments.into_iter().skip(1).collect();
-    let in_background = rest.first().is_some_and(|first| first == "-daemon");
-    if in_background {
+/// One of Kafka's scripts that start a server.
+struct StartScript {
+    /// The `klamm` command that it runs.
+    command: &'static str,
+    /// Whose output goes to `<log>.out` with `-daemon`.
+    log: &'static str,
+    /// Its arguments, as the script explains them.
+    usage: &'static str,
+}
+
+const KAFKA_SERVER: StartScript = StartScript {
+    command: "server",
+    log: "kafkaServer",
+    usage: "[-daemon] server.properties [--override property=value]*",
+};
+const ZOOKEEPER_SERVER: StartScript =
+    StartScript { command: "zookeeper", log: "zookeeper", usage: "[-daemon] zookeeper.properties" };
+
+/// Without arguments, or asked for help, Kafka's scripts print one line and end with 1.
+fn script(script: &StartScript, arguments: Vec<OsString>) -> ExitCode {
+    let mut arguments = arguments.into_iter();
+    let called = arguments.next().unwrap_or_default();
+    let mut rest: Vec<OsString> = arguments.collect();
+    if rest.is_empty() || rest.iter().any(|argument| argument == "--help") {
+        println_line(&format!("USAGE: {} {}", called.to_string_lossy(), script.usage));
+        return ExitCode::FAILURE;
+    }
+    if rest.iter().any(|argument| argument == "--version") {
+        println_line(tools::KAFKA_VERSION);
+        return ExitCode::SUCCESS;
+    }
+    if rest.first().is_some_and(|first| first == "-daemon") {
         rest.remove(0);
+        return finish(background::start(script.command, script.log, &rest));
     }
-    let name = if command == "server" { "kafkaServer" } else { "zookeeper" };
-    match in_background {
-        true => finish(background::start(command, name, &rest)),
-        false => own(["klamm".into(), command.into()].into_iter().chain(rest).collect()),
-    }
+    own(["klamm".into(), script.command.into()].into_iter().chain(rest).collect())
 }
 
 fn own(arguments: Vec<OsString>) -> ExitCode {
+    if let [_, help, name] = arguments.as_slice()
+        && help == "help"
+        && tools::run(&name.to_string_lossy(), vec!["--help".into()]).is_some()
+    {
+        return ExitCode::SUCCESS;
+    }
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
@@ -138,6 +171,11 @@ fn tool(name: &str, arguments: Vec<OsString>) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+#[allow(clippy::print_stdout, reason = "what a script says of itself belongs on standard output")]
+fn println_line(text: &str) {
+    println!("{text}");
 }
 
 #[allow(clippy::print_stderr, reason = "errors of the command line belong on standard error")]

@@ -32,7 +32,7 @@ use error::ToolError;
 use terminal::Terminal;
 
 /// Kafka's release whose behaviour these tools have; what `--version` prints, as scripts compare it.
-const KAFKA_VERSION: &str = "3.9.2";
+pub const KAFKA_VERSION: &str = "3.9.2";
 
 /// Runs the tool of this name, or of the script of this name, to its end. `None`: there is no such tool. Otherwise the
 /// exit status.
