@@ -16,7 +16,7 @@ use files::Files;
 use requests::Requests;
 use support::Ensemble;
 use test_lab::KafkaVersion::{self, V2_4, V3_9};
-use test_lab::{Broker, Driver, Home, JavaBroker, Klamm, Session};
+use test_lab::{Broker, Driver, Home, JavaBroker, Klamm, OldKafka, Session};
 
 const ROUNDS: usize = 5;
 
@@ -31,29 +31,78 @@ enum End {
 const ENDS: [(End, End); 4] =
     [(End::Stop, End::Stop), (End::Kill, End::Stop), (End::Stop, End::Kill), (End::Kill, End::Kill)];
 
+/// Whose directory it is, beside Klamm's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Release {
+    Current(KafkaVersion),
+    Old(OldKafka),
+}
+
+impl Release {
+    /// As `Swap.java` calls it, and as `inter.broker.protocol.version`.
+    fn name(self) -> &'static str {
+        match self {
+            Release::Current(V3_9) => "3.9",
+            Release::Current(V2_4) => "2.4",
+            Release::Old(OldKafka::V2_8) => "2.8",
+            Release::Old(OldKafka::V1_1) => "1.1",
+            Release::Old(OldKafka::V0_10) => "0.10.2",
+        }
+    }
+
+    /// And producer ids, headers, leader epochs: all that came with 0.11.
+    fn knows_transactions(self) -> bool {
+        self != Release::Old(OldKafka::V0_10)
+    }
+
+    fn open(self, home: Home) -> JavaBroker {
+        match self {
+            Release::Current(version) => JavaBroker::open(version, home),
+            Release::Old(version) => JavaBroker::open_old(version, home),
+        }
+    }
+}
+
 #[test]
 fn java_3_9_and_klamm_take_turns() {
-    take_turns(V3_9, &[]);
+    take_turns(Release::Current(V3_9));
 }
 
 #[test]
 fn java_2_4_and_klamm_take_turns() {
-    take_turns(V2_4, &[("inter.broker.protocol.version", "2.4")]);
+    take_turns(Release::Current(V2_4));
 }
 
 #[test]
 fn klamm_begins_and_java_3_9_goes_on() {
     let ensemble = Ensemble::ours();
-    let mut turns = Turns::start(V3_9, &ensemble, &[]);
+    let mut turns = Turns::start(Release::Current(V3_9), &ensemble);
     turns.klamm(1, End::Kill);
     turns.java(1, End::Stop);
     turns.klamm(2, End::Stop);
     turns.java(2, End::Stop);
 }
 
-fn take_turns(version: KafkaVersion, properties: &[(&str, &str)]) {
+/// Directories that older releases filled, too, if `KLAMM_TEST_SLOW=1`.
+#[test]
+fn older_releases_and_klamm_take_turns() {
+    if std::env::var("KLAMM_TEST_SLOW").as_deref() != Ok("1") {
+        return;
+    }
+    for release in [OldKafka::V2_8, OldKafka::V1_1, OldKafka::V0_10] {
+        let ensemble = Ensemble::apache();
+        let mut turns = Turns::start(Release::Old(release), &ensemble);
+        turns.java(1, End::Stop);
+        turns.klamm(1, End::Stop);
+        turns.java(2, End::Kill);
+        turns.klamm(2, End::Kill);
+        turns.java(3, End::Stop);
+    }
+}
+
+fn take_turns(release: Release) {
     let ensemble = Ensemble::apache();
-    let mut turns = Turns::start(version, &ensemble, properties);
+    let mut turns = Turns::start(release, &ensemble);
     for (round, (javas_end, klamms_end)) in (1..).zip(ENDS.into_iter().cycle().take(ROUNDS)) {
         turns.java(round, javas_end);
         turns.klamm(round, klamms_end);
@@ -63,7 +112,7 @@ fn take_turns(version: KafkaVersion, properties: &[(&str, &str)]) {
 
 /// The brokers' common home, and whoever writes and reads through them.
 struct Turns {
-    version: KafkaVersion,
+    release: Release,
     zookeeper: String,
     home: Option<Home>,
     clients: Session,
@@ -74,8 +123,8 @@ struct Turns {
 }
 
 impl Turns {
-    fn start(version: KafkaVersion, ensemble: &Ensemble, properties: &[(&str, &str)]) -> Turns {
-        let common = [
+    fn start(release: Release, ensemble: &Ensemble) -> Turns {
+        let mut properties = vec![
             // Producers ask for topics that have been deleted long after they last wrote to them.
             ("auto.create.topics.enable", "false"),
             ("log.retention.check.interval.ms", "500"),
@@ -83,21 +132,20 @@ impl Turns {
             ("log.cleaner.backoff.ms", "300"),
             ("transaction.state.log.segment.bytes", "4096"),
             ("offsets.topic.segment.bytes", "4096"),
+            ("inter.broker.protocol.version", release.name()),
         ];
-        let properties = [&common, properties].concat();
+        if release == Release::Old(OldKafka::V0_10) {
+            properties.extend([("log.message.format.version", release.name()), ("delete.topic.enable", "true")]);
+        }
         let zookeeper = ensemble.address();
         let home = Home::new(&zookeeper, &properties);
-        let release = match version {
-            V3_9 => "3.9",
-            V2_4 => "2.4",
-        };
-        let clients = Driver::shared().session("klamm.lab.Swap", &[&home.address(), release]);
-        let (requests, files) = (Requests::new(&home.address()), Files::new(version));
-        Turns { version, zookeeper, home: Some(home), clients, requests, files, before: None }
+        let clients = Driver::shared().session("klamm.lab.Swap", &[&home.address(), release.name()]);
+        let (requests, files) = (Requests::new(&home.address()), Files::new(release));
+        Turns { release, zookeeper, home: Some(home), clients, requests, files, before: None }
     }
 
     fn java(&mut self, round: usize, end: End) {
-        let java = Broker::Java(JavaBroker::open(self.version, self.home.take().unwrap()));
+        let java = Broker::Java(self.release.open(self.home.take().unwrap()));
         self.turn(java, "java", round, end);
     }
 
@@ -113,7 +161,9 @@ impl Turns {
             self.ask(&mut broker, "create");
         }
         self.ask(&mut broker, "check");
-        self.requests.go_on(&broker.log_dir(), &turn);
+        if self.release.knows_transactions() {
+            self.requests.go_on(&broker.log_dir(), &turn);
+        }
         self.ask(&mut broker, &format!("write {kind} {round}"));
         self.ask(&mut broker, "check");
         let output_start = broker.process().output_start();

@@ -24,8 +24,9 @@ impl Home {
         let home = Home { dir: dir.unwrap_or_else(|e| panic!("make the broker's directory: {e}")), port: free_port() };
         let text = server_properties(home.port, zookeeper, &home.log_dir(), properties);
         write(&home.properties_file(), &text);
-        // What a broker finds when it opens logs, beside warnings.
-        write(&home.log4j_file(), &format!("{LOG4J}log4j.logger.kafka.log=INFO\n"));
+        // Beside warnings: what a broker finds when it opens logs, and that it has started.
+        let info = "log4j.logger.kafka.log=INFO\nlog4j.logger.kafka.server.KafkaServer=INFO\n";
+        write(&home.log4j_file(), &format!("{LOG4J}{info}"));
         home
     }
 

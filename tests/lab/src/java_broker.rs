@@ -5,12 +5,15 @@ use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
 use crate::maven::INSTALL_JAVA;
-use crate::{Home, KafkaVersion, Process, wait};
+use crate::{Home, KafkaVersion, OldKafka, Process, wait};
 
 /// A broker whose data lives until this is dropped, through any number of stops and starts.
 #[derive(Debug)]
 pub struct JavaBroker {
-    version: KafkaVersion,
+    name: String,
+    jars: PathBuf,
+    /// Whether it listens only when it serves; older ones listen long before they are registered, and only their log tells.
+    listens_late: bool,
     home: Home,
     process: Option<Process>,
 }
@@ -27,7 +30,18 @@ impl JavaBroker {
 
     /// Starts a broker on what another one left.
     pub fn open(version: KafkaVersion, home: Home) -> JavaBroker {
-        let mut broker = JavaBroker { version, home, process: None };
+        let listens_late = version == KafkaVersion::V3_9;
+        JavaBroker::open_with(format!("{version:?}"), crate::kafka(version), listens_late, home)
+    }
+
+    /// The same for a broker of an old release.
+    pub fn open_old(version: OldKafka, home: Home) -> JavaBroker {
+        JavaBroker::open_with(format!("{version:?}"), crate::old_kafka(version), false, home)
+    }
+
+    fn open_with(version: String, jars: PathBuf, listens_late: bool, home: Home) -> JavaBroker {
+        let name = format!("Java broker {version}");
+        let mut broker = JavaBroker { name, jars, listens_late, home, process: None };
         broker.restart();
         broker
     }
@@ -69,7 +83,7 @@ impl JavaBroker {
             let mut process = self.spawn();
             match process.ready_or_ended(START_LIMIT, |process| self.serves(process)) {
                 None => Some(process),
-                Some(_) if process.output().contains("NodeExists") => None,
+                Some(_) if is_still_registered(&process.output()) => None,
                 Some(status) => panic!("the Java broker ended with {status}:\n{}", process.output_tail()),
             }
         });
@@ -77,14 +91,14 @@ impl JavaBroker {
         self.process = Some(restarted.unwrap_or_else(in_time));
     }
 
-    /// 2.4.1 listens long before it is registered, so only its log tells.
     fn serves(&self, process: &Process) -> bool {
-        match self.version {
-            KafkaVersion::V3_9 => wait::connect(self.home.port()).is_some(),
-            KafkaVersion::V2_4 => {
-                process.output().lines().any(|line| line.contains("[KafkaServer id=") && line.ends_with("] started"))
-            }
+        if self.listens_late {
+            return wait::connect(self.home.port()).is_some();
         }
+        // 0.10 says "[Kafka Server 1], started", later ones "[KafkaServer id=1] started".
+        let started =
+            |line: &str| line.contains("Server") && (line.contains("] started") || line.contains("], started"));
+        process.output().lines().any(started)
     }
 
     fn spawn(&self) -> Process {
@@ -92,17 +106,21 @@ impl JavaBroker {
         java.args(["-Xmx256M", "-Xms256M", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"])
             .arg(format!("-Dlog4j.configuration=file:{}", self.home.log4j_file().display()))
             .arg("-cp")
-            .arg(crate::kafka(self.version).join("*"))
+            .arg(self.jars.join("*"))
             .arg("kafka.Kafka")
             .arg(self.home.properties_file());
-        let name = format!("Java broker {:?}", self.version);
-        Process::start(&name, &mut java, &self.home.output_file(), INSTALL_JAVA)
+        Process::start(&self.name, &mut java, &self.home.output_file(), INSTALL_JAVA)
     }
 
     /// The process, while it runs.
     pub fn process(&mut self) -> Option<&mut Process> {
         self.process.as_mut()
     }
+}
+
+/// Whether a broker ended because the session of one before it lives on; the second is 0.10's word for it.
+fn is_still_registered(output: &str) -> bool {
+    output.contains("NodeExists") || output.contains("A broker is already registered")
 }
 
 #[cfg(test)]

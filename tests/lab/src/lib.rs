@@ -26,7 +26,9 @@ pub use driver::{Driver, Session, own_class};
 pub use home::Home;
 pub use java_broker::JavaBroker;
 pub use klamm::{Klamm, KlammOptions};
-pub use maven::{KafkaVersion, ZooKeeperVersion, kafka, kafka_clients_jar, kafka_message_definitions, zookeeper};
+pub use maven::{
+    KafkaVersion, OldKafka, ZooKeeperVersion, kafka, kafka_clients_jar, kafka_message_definitions, old_kafka, zookeeper,
+};
 pub use node::node_modules;
 pub use ports::free_port;
 pub use process::{Output, Process, run};

@@ -17,6 +17,17 @@ pub enum KafkaVersion {
     V2_4,
 }
 
+/// Releases of which only the broker is run, to open what it wrote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum OldKafka {
+    /// 0.10.2.2: record format 1.
+    V0_10,
+    /// 1.1.1
+    V1_1,
+    /// 2.8.2
+    V2_8,
+}
+
 /// The ZooKeeper server releases that a broker must work with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ZooKeeperVersion {
@@ -51,6 +62,18 @@ pub fn kafka(version: KafkaVersion) -> PathBuf {
     match version {
         KafkaVersion::V3_9 => jars("kafka-3.9.2", KAFKA_3_9),
         KafkaVersion::V2_4 => jars("kafka-2.4.1", KAFKA_2_4),
+    }
+}
+
+/// The same of a release of which only the broker is run.
+pub fn old_kafka(version: OldKafka) -> PathBuf {
+    match version {
+        // It asks for a part of Java that went after 8.
+        OldKafka::V0_10 => {
+            jars("kafka-0.10.2.2", &["org.apache.kafka:kafka_2.12:0.10.2.2", "javax.xml.bind:jaxb-api:2.3.1"])
+        }
+        OldKafka::V1_1 => jars("kafka-1.1.1", &["org.apache.kafka:kafka_2.12:1.1.1", "org.slf4j:slf4j-simple:1.7.25"]),
+        OldKafka::V2_8 => jars("kafka-2.8.2", &["org.apache.kafka:kafka_2.12:2.8.2", "org.slf4j:slf4j-simple:1.7.30"]),
     }
 }
 

@@ -40,12 +40,14 @@ import org.apache.kafka.common.Uuid;
  * </ul>
  */
 public final class Swap {
-    private static final List<String> CODECS = List.of("none", "gzip", "snappy", "lz4", "zstd");
     /** Many small segments, with indexes that have something in them. */
     private static final Map<String, String> SMALL = Map.of("segment.bytes", "8192", "index.interval.bytes", "512");
 
     private final String bootstrap;
     private final String release;
+    /** Whether the Java broker knows headers, producer ids, transactions and deletion of records: from 0.11 on. */
+    private final boolean knowsTransactions;
+    private final List<String> codecs;
     private final Writing writing;
     private final Map<String, Ledger> ledgers = new LinkedHashMap<>();
     private final Map<String, Map<TopicPartition, OffsetAndMetadata>> committed = new HashMap<>();
@@ -67,7 +69,10 @@ public final class Swap {
     private Swap(String bootstrap, String release) {
         this.bootstrap = bootstrap;
         this.release = release;
-        this.writing = new Writing(bootstrap);
+        this.knowsTransactions = !release.equals("0.10.2");
+        boolean knowsZstd = knowsTransactions && !release.equals("1.1");
+        this.codecs = List.of("none", "gzip", "snappy", "lz4", knowsZstd ? "zstd" : "gzip");
+        this.writing = new Writing(bootstrap, knowsTransactions);
     }
 
     private String answer(String[] command) {
@@ -87,7 +92,7 @@ public final class Swap {
     }
 
     private void create() throws Exception {
-        topic("codecs", CODECS.size(), Map.of());
+        topic("codecs", codecs.size(), Map.of());
         topic("append-time", 1, Map.of("message.timestamp.type", "LogAppendTime"));
         topic("transactions", 2, Map.of());
         topic("open", 1, Map.of());
@@ -110,21 +115,23 @@ public final class Swap {
     }
 
     private void write(boolean java, int round) throws Exception {
-        for (int i = 0; i < CODECS.size(); i++) {
-            writing.sendMany(writing.idempotent(CODECS.get(i)), ledger("codecs", i), 120, null);
+        for (int i = 0; i < codecs.size(); i++) {
+            writing.sendMany(writing.idempotent(codecs.get(i)), ledger("codecs", i), 120, null);
         }
         writing.sendMany(writing.idempotent("gzip"), ledger("append-time", 0), 50, null);
         writing.sendMany(writing.plain("none"), ledger("trimmed", 0), 60, null);
         writing.sendMany(writing.idempotent("none"), ledger("expiring", 0), 200, null);
         oldFormats();
-        if (java) {
+        if (java && knowsTransactions) {
             transactions();
         }
-        openTransaction(java, round);
+        openTransaction(java && knowsTransactions, round);
         compactedTopics(java, round);
         writing.settle();
         groups(java, round);
-        deleteRecords();
+        if (knowsTransactions) {
+            deleteRecords();
+        }
         if (!java || release.equals("3.9")) {
             awaitRetention();
         }
@@ -195,7 +202,7 @@ public final class Swap {
                     writing.send(old ? writing.plain("gzip") : writing.idempotent("snappy"), ledger, writing.keyed(ledger, 40), null);
                 }
                 writing.settle();
-                if (java && !old) {
+                if (java && !old && knowsTransactions) {
                     KafkaProducer<byte[], byte[]> producer = writing.transactional("compacting");
                     for (boolean commit : List.of(true, false)) {
                         Ledger.Transaction transaction = begin(producer);
@@ -236,7 +243,7 @@ public final class Swap {
             try (KafkaConsumer<byte[], byte[]> consumer = member(group)) {
                 Map<TopicPartition, OffsetAndMetadata> positions = new HashMap<>();
                 for (int i = 0; i < 3; i++) {
-                    Ledger ledger = ledger("codecs", (round + i) % CODECS.size());
+                    Ledger ledger = ledger("codecs", (round + i) % codecs.size());
                     positions.put(ledger.partition, new OffsetAndMetadata(ledger.endOfWritten() - i, "round " + round + " ü"));
                 }
                 consumer.commitSync(positions);
@@ -255,7 +262,7 @@ public final class Swap {
             committed.computeIfAbsent("members", name -> new HashMap<>()).putAll(positions);
         }
         String old = (java ? "of-klamm-" : "of-java-") + (round - 1);
-        if (committed.remove(old) != null) {
+        if (knowsTransactions && committed.remove(old) != null) {
             try (Admin admin = admin()) {
                 get(admin.deleteConsumerGroups(List.of(old)).all());
             }
@@ -300,7 +307,7 @@ public final class Swap {
         topic(kind + round, 1, Map.of());
         for (Ledger ledger : ledgers.values()) {
             if (ledger.partition.topic().startsWith("of-")) {
-                writing.sendMany(writing.idempotent("zstd"), ledger, 40, null);
+                writing.sendMany(writing.idempotent(codecs.get(4)), ledger, 40, null);
             }
         }
         writing.settle();
@@ -320,7 +327,7 @@ public final class Swap {
             await("the markers in " + ledger.partition, () -> {
                 long end = end(ledger, IsolationLevel.READ_UNCOMMITTED);
                 long open = ledger.firstOpenOffset();
-                boolean settled = end(ledger, IsolationLevel.READ_COMMITTED) == (open < 0 ? end : open);
+                boolean settled = end(ledger, committedReads()) == (open < 0 ? end : open);
                 ledger.seal(end);
                 return settled;
             });
@@ -330,7 +337,7 @@ public final class Swap {
     private void check() throws Exception {
         List<TopicPartition> partitions = ledgers.values().stream().map(ledger -> ledger.partition).toList();
         var uncommitted = Sight.of(bootstrap, partitions, IsolationLevel.READ_UNCOMMITTED);
-        var committedOnly = Sight.of(bootstrap, partitions, IsolationLevel.READ_COMMITTED);
+        var committedOnly = Sight.of(bootstrap, partitions, committedReads());
         checkTimes();
         for (Ledger ledger : ledgers.values()) {
             ledger.check(uncommitted.get(ledger.partition), committedOnly.get(ledger.partition));
@@ -378,7 +385,7 @@ public final class Swap {
             Uuid id = described.topicId();
             Uuid first = topicIds.computeIfAbsent(topic, name -> id);
             require(id.equals(first), topic + " has the id " + id + " instead of " + first);
-            require(id.equals(Uuid.ZERO_UUID) == release.equals("2.4"), topic + " has the id " + id);
+            require(id.equals(Uuid.ZERO_UUID) != List.of("2.8", "3.9").contains(release), topic + " has the id " + id);
         });
     }
 
@@ -393,7 +400,7 @@ public final class Swap {
         configs.putAll(Map.of("cleanup.policy", "compact", "min.cleanable.dirty.ratio", "0.01"));
         topic(name, 1, configs);
         CompactedLedger ledger = new CompactedLedger(name, 0);
-        ledger.headers = !more.containsKey("message.format.version");
+        ledger.headers = knowsTransactions && !more.containsKey("message.format.version");
         ledgers.put(name + "-0", ledger);
     }
 
@@ -404,8 +411,15 @@ public final class Swap {
             get(admin.createTopics(List.of(new NewTopic(name, partitions, (short) 1).configs(configs))).all());
         }
         for (int i = 0; i < partitions; i++) {
-            ledgers.put(name + "-" + i, new Ledger(name, i));
+            Ledger ledger = new Ledger(name, i);
+            ledger.headers = knowsTransactions;
+            ledgers.put(name + "-" + i, ledger);
         }
+    }
+
+    /** The isolation level of who wants committed data only, where that is known. */
+    private IsolationLevel committedReads() {
+        return knowsTransactions ? IsolationLevel.READ_COMMITTED : IsolationLevel.READ_UNCOMMITTED;
     }
 
     private Ledger ledger(String topic, int partition) {

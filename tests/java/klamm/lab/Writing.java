@@ -23,6 +23,7 @@ final class Writing {
     private static final List<String> WORDS = List.of("alpha", "beta", "gamma", "δέλτα", "", "a word that is somewhat longer");
 
     private final String bootstrap;
+    private final boolean knowsIdempotence;
     private final Random random = new Random(5);
     private final Map<String, KafkaProducer<byte[], byte[]>> producers = new HashMap<>();
     private final List<Pending> pending = new ArrayList<>();
@@ -32,12 +33,16 @@ final class Writing {
     private record Pending(Ledger ledger, ProducerRecord<byte[], byte[]> record, Ledger.Transaction transaction,
         Future<RecordMetadata> sent) {}
 
-    Writing(String bootstrap) {
+    Writing(String bootstrap, boolean knowsIdempotence) {
         this.bootstrap = bootstrap;
+        this.knowsIdempotence = knowsIdempotence;
     }
 
-    /** An idempotent producer. */
+    /** An idempotent producer, where the broker knows that. */
     KafkaProducer<byte[], byte[]> idempotent(String codec) {
+        if (!knowsIdempotence) {
+            return plain(codec);
+        }
         return producers.computeIfAbsent("idempotent " + codec, name -> producer(codec, Map.of("enable.idempotence", "true")));
     }
 
