@@ -208,7 +208,9 @@ impl Engine {
                 }
             }
         }
-        while let Some(thread) = self.background.as_ref().filter(|_| self.store.is_behind(self.core.state())) {
+        if self.store.is_behind(self.core.state())
+            && let Some(thread) = self.background.as_ref().filter(|_| self.store.is_busy())
+        {
             let done = thread.wait();
             self.store.done(&done, self.core.state_mut());
         }
@@ -310,7 +312,7 @@ impl Engine {
         }
     }
 
-    /// Whether the answers so far take so much that they should go out first.
+    /// Whether the answers so far take so much that they should go out first, or a snapshot waits to be written.
     fn batch_is_full(&mut self) -> bool {
         for effect in self.effects.iter().skip(self.counted) {
             if let Effect::Reply(_, frame) = effect {
@@ -318,7 +320,7 @@ impl Engine {
             }
         }
         self.counted = self.effects.len();
-        self.batch_bytes > MAX_BATCH_BYTES
+        self.batch_bytes > MAX_BATCH_BYTES || self.store.is_behind(self.core.state())
     }
 
     /// First everything durable, then everything visible.

@@ -39,9 +39,6 @@ const BLOCK_HEADER: usize = 8;
 pub const BLOCK: usize = 128 << 10;
 /// So much is written between two syncs, so that the log's own syncs do not wait for a whole snapshot.
 const SYNC_EVERY: u64 = 4 << 20;
-/// No block is longer: one entry more than [`BLOCK`] and what changes took down early, and an entry is at most a znode.
-const MAX_BLOCK: usize = 256 << 20;
-
 /// The name of the snapshot that includes this transaction and all before it.
 pub fn file_name(zxid: i64) -> String {
     format!("snapshot.{zxid:016x}")
@@ -117,7 +114,8 @@ impl Unfinished {
 
     fn block(&mut self, entries: &[u8]) -> Result<(), LogError> {
         let Some(file) = &self.file else { return Ok(()) };
-        let length = (entries.len() as u32).to_be_bytes();
+        let length = u32::try_from(entries.len()).map_err(|_| io::ErrorKind::FileTooLarge.into());
+        let length = length.map_err(LogError::io("writing", &self.tmp()))?.to_be_bytes();
         let crc = block_crc(length, entries).to_be_bytes();
         let slices = &mut [IoSlice::new(&length), IoSlice::new(&crc), IoSlice::new(entries)];
         let write = file.write_at(slices, self.position);
@@ -178,9 +176,6 @@ fn block_at(window: &mut Window, position: u64) -> io::Result<Option<&[u8]>> {
     let Some((crc, _)) = rest.split_first_chunk::<4>() else { return Ok(None) };
     let (length, crc) = (*length, u32::from_be_bytes(*crc));
     let want = u32::from_be_bytes(length) as usize;
-    if want > MAX_BLOCK {
-        return Ok(None);
-    }
     let entries = window.at(position + BLOCK_HEADER as u64, want)?;
     Ok((entries.len() == want && block_crc(length, entries) == crc).then_some(entries))
 }

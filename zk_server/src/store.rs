@@ -209,9 +209,14 @@ impl Store {
         }
     }
 
-    /// Whether requests should wait until the job at hand is done, for what the snapshot has in memory.
+    /// Whether a snapshot has so much in memory that no further request should be taken before some of it was written.
     pub fn is_behind(&self, state: &State) -> bool {
-        self.busy && state.tree.captured_bytes() > MAX_CAPTURED
+        state.tree.captured_bytes() > MAX_CAPTURED
+    }
+
+    /// Whether a job is being done.
+    pub fn is_busy(&self) -> bool {
+        self.busy
     }
 
     fn snapshot_is_due(&self) -> bool {

@@ -39,7 +39,7 @@ async fn everything_acknowledged_is_there_after_a_restart_and_after_a_crash() {
 /// machine fails.
 #[tokio::test]
 async fn a_crash_while_snapshots_are_written_loses_nothing_acknowledged() {
-    const ROUNDS: i32 = 60;
+    const ROUNDS: i32 = 30;
     const IN_FLIGHT: i32 = 20;
     let disk = MemDisk::new();
     let clock = Arc::new(SystemClock::new());
@@ -61,8 +61,8 @@ async fn a_crash_while_snapshots_are_written_loses_nothing_acknowledged() {
         for request in 0..IN_FLIGHT {
             assert_eq!(raw.answer().await, Some((round * IN_FLIGHT + request, 0)));
         }
-        if round % 10 == 9 {
-            let unsynced = if round % 20 == 9 { Unsynced::Lost } else { Unsynced::Random(round as u64) };
+        if round % 6 == 5 {
+            let unsynced = if round % 12 == 5 { Unsynced::Lost } else { Unsynced::Random(round as u64) };
             images.push(((round + 1) * IN_FLIGHT, disk.crash(unsynced)));
         }
     }
