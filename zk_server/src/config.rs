@@ -17,7 +17,7 @@ use crate::four_letter::Word;
 use crate::store::Purge;
 use crate::system_properties::SystemProperties;
 
-/// What all watches together may take by default: room for about 1.3 million with paths of 40 bytes.
+/// What all watches together may take by default: room for about 1.1 million with paths of 40 bytes.
 const MAX_WATCH_BYTES: usize = 256 << 20;
 
 /// What all connections together may hold by default.

@@ -278,8 +278,7 @@ async fn read_until(raw: &mut Raw, conn: usize, xid: i32, reply: Body, heard: &m
         let mut input = Decoder::new(&frame);
         let (got, _zxid, error) = (input.int().unwrap(), input.long().unwrap(), input.int().unwrap());
         if got == -1 {
-            let (kind, state, path) = (input.int().unwrap(), input.int().unwrap(), input.string().unwrap());
-            heard.push(format!("{conn}: event {kind} {state} {path}"));
+            heard.push(format!("{conn}: {}", event_text(&mut input)));
             continue;
         }
         assert_eq!(got, xid);
@@ -287,6 +286,11 @@ async fn read_until(raw: &mut Raw, conn: usize, xid: i32, reply: Body, heard: &m
         heard.push(format!("{conn}: error {error} {body} rest {}", input.remaining()));
         return;
     }
+}
+
+fn event_text(input: &mut Decoder<'_>) -> String {
+    let (kind, state, path) = (input.int().unwrap(), input.int().unwrap(), input.string().unwrap());
+    format!("event {kind} {state} {path}")
 }
 
 fn stat_text(input: &mut Decoder<'_>) -> String {
@@ -425,6 +429,9 @@ fn by_hand() -> Vec<Step> {
             out.int(7);
         }),
     ];
+    for unknown in [4711, 0, -1] {
+        steps.push(step(1, format!("operation {unknown}"), unknown, Body::Closed, |_| ()));
+    }
     for path in ["/\u{1}", "/\u{7f}", "/\u{e9}", "/\u{ffff}", "/\u{1f600}", "/a\0b", "/.", "/..", "/...", "/.a", "/a."]
     {
         steps.push(create_with(path, 31, "world", "anyone"));
@@ -542,4 +549,49 @@ async fn four_letter_words_have_apaches_lines() {
         let (ours, apaches) = (keys(&ours), keys(&apaches));
         assert!(ours.len() > 2 && ours.iter().all(|key| apaches.contains(key)), "{name}: {ours:?} {apaches:?}");
     }
+}
+
+#[tokio::test]
+async fn containers_and_nodes_with_a_time_to_live_go_as_on_apache() {
+    let settings = "extendedTypesEnabled=true";
+    let apache = ZooKeeper::start_with(ZooKeeperVersion::V3_8, settings, &["-Dznode.container.checkIntervalMs=300"]);
+    let system = [("znode.container.checkIntervalMs".to_string(), "300".to_string())].into();
+    let text = format!(
+        "dataDir=/zk\nclientPort=0\nclientPortAddress=127.0.0.1\ntickTime=100\nmaxSessionTimeout=60000\n{settings}"
+    );
+    let config = Config::from_properties(text.as_bytes(), &system).unwrap();
+    let ours = zk_server::start(config, Arc::new(MemDisk::new()), Arc::new(SystemClock::new())).await.unwrap();
+    let watch = step(0, "watch".into(), op::ADD_WATCH, Body::Number, |out| {
+        out.string("/");
+        out.int(1);
+    });
+    let create = |path: &'static str, op: i32, flags: i32, ttl_ms: Option<i64>| {
+        step(0, format!("create {path}"), op, Body::PathStat, move |out| {
+            create_body(path, None, flags, out);
+            ttl_ms.into_iter().for_each(|ttl_ms| out.long(ttl_ms));
+        })
+    };
+    let steps = [
+        watch,
+        create("/never-used", op::CREATE_CONTAINER, 4, None),
+        create("/lasting", op::CREATE_TTL, 5, Some(60_000)),
+        create("/c", op::CREATE_CONTAINER, 4, None),
+        create("/c/child", op::CREATE_TTL, 5, Some(1)),
+    ];
+    let mut heard = Vec::new();
+    for address in [ours.local_addr().to_string(), apache.address()] {
+        let mut side = Side::open(address).await;
+        let mut answers = Vec::new();
+        for step in &steps {
+            answers.extend(side.take(step).await);
+        }
+        // The child goes first; that leaves its container without children for the next look.
+        while !answers.iter().any(|line| line.ends_with("event 2 3 /c")) {
+            let frame = side.conns[0].frame().await.unwrap();
+            answers.push(event_text(&mut Decoder::new(&frame[16..])));
+        }
+        heard.push(answers.into_iter().filter(|line| !line.contains("error 0")).collect::<Vec<_>>());
+    }
+    assert_eq!(heard[0], heard[1]);
+    assert_eq!(heard[0].iter().filter(|line| line.contains("event 2")).count(), 2, "{heard:?}");
 }

@@ -4,9 +4,13 @@
 
 mod common;
 
+use std::sync::Arc;
+
 use common::raw::Raw;
-use common::{connect, persistent, start};
+use common::{connect, persistent, start, start_with};
+use world::{MemDisk, SystemClock};
 use zk_server::proto::op;
+use zk_server::{Config, Server};
 
 /// Says `bytes` on a new connection with a session; the server closes it, and everybody else goes on.
 async fn closes(bytes: &[u8]) {
@@ -167,14 +171,145 @@ async fn words_are_answered_from_the_whitelist_only() {
         let answer = String::from_utf8(raw.rest().await).unwrap();
         assert!(answer.contains(expected), "{word}: {answer}");
     }
-    let mut config = zk_server::Config::new("/zk");
+    let mut config = Config::new("/zk");
     config.max_client_connections = 1;
-    let disk = std::sync::Arc::new(world::MemDisk::new());
-    let clock = std::sync::Arc::new(world::SystemClock::new());
+    let disk = Arc::new(MemDisk::new());
+    let clock = Arc::new(SystemClock::new());
     let strict = zk_server::start(config, disk, clock).await.unwrap();
     let mut raw = Raw::open(&strict).await;
     raw.send(b"ruok").await;
     let mut second = Raw::open(&strict).await;
     assert_eq!(second.rest().await, b"", "one connection from this address is allowed");
     assert_eq!(raw.rest().await, b"ruok is not executed because it is not in the whitelist.\n");
+}
+
+/// On a new disk, with a change to the configuration.
+async fn start_changed(change: impl FnOnce(&mut Config)) -> Server {
+    let mut config = Config::new("/zk");
+    change(&mut config);
+    start_with(config, &MemDisk::new(), Arc::new(SystemClock::new())).await
+}
+
+/// Sends exist watches on so many paths, as a client does that comes back.
+async fn watch_many(raw: &mut Raw, from: usize, count: usize) {
+    raw.request(1, op::SET_WATCHES, |out| {
+        out.long(0);
+        out.int(0);
+        out.int(count as i32);
+        (from..from + count).for_each(|number| out.string(&format!("/w{number:08}")));
+        out.int(0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn watches_without_end_cost_only_whoever_sets_them() {
+    let server = start_changed(|config| config.max_watch_bytes = 16 << 20).await;
+    let bystander = connect(&server).await;
+    let (_, heard) = bystander.check_and_watch_stat("/mine").await.unwrap();
+    let mut greedy = Raw::with_session(&server).await;
+    // 201 bytes for each: the second request is within the limit, the third is not.
+    for from in [0, 40_000] {
+        watch_many(&mut greedy, from, 40_000).await;
+        assert_eq!(greedy.answer().await, Some((1, 0)));
+    }
+    watch_many(&mut greedy, 80_000, 40_000).await;
+    assert_eq!(greedy.rest().await, b"");
+    bystander.create("/mine", b"", &persistent()).await.unwrap();
+    assert_eq!(heard.changed().await.event_type, zookeeper_client::EventType::NodeCreated);
+    let mut again = Raw::with_session(&server).await;
+    watch_many(&mut again, 0, 40_000).await;
+    assert_eq!(again.answer().await, Some((1, 0)), "their memory is free again");
+}
+
+#[tokio::test]
+async fn requests_that_never_end_cost_only_those_who_send_them() {
+    let server = start_changed(|config| config.max_connection_bytes = 4 << 20).await;
+    let bystander = connect(&server).await;
+    let mut half = vec![0; 900_000];
+    half[..4].copy_from_slice(&1_000_000i32.to_be_bytes());
+    let mut senders = Vec::new();
+    for _ in 0..8 {
+        let mut raw = Raw::with_session(&server).await;
+        raw.send(&half).await;
+        senders.push(raw);
+    }
+    let mut closed = 0;
+    for raw in &mut senders {
+        // Those that may stay finish their request, of an operation 0 that nobody knows.
+        let _ = tokio::io::AsyncWriteExt::write_all(&mut raw.stream, &vec![0; 100_004]).await;
+        match raw.answer().await {
+            Some((xid, error)) => assert_eq!((xid, error), (0, -6)),
+            None => closed += 1,
+        }
+    }
+    assert!((1..8).contains(&closed), "{closed} were closed");
+    bystander.create("/fine", &[1; 500_000], &persistent()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_session_does_not_outlive_half_a_frame_and_goes_without_harm() {
+    let (server, _) = start().await;
+    let bystander = connect(&server).await;
+    let mut raw = Raw::open(&server).await;
+    raw.ask_for_session(0, &[0; 16]).await;
+    raw.request(1, op::CREATE, |out| {
+        out.string("/e");
+        out.buffer(None);
+        zk_server::acl::Acl::encode_all(&zk_server::acl::Acl::open(), out);
+        out.int(1);
+    })
+    .await;
+    assert_eq!(raw.answer().await, Some((1, 0)));
+    let (_, gone) = bystander.check_and_watch_stat("/e").await.unwrap();
+    raw.send(&[0, 0, 0, 50, 1, 2]).await;
+    drop(raw);
+    let mut other = Raw::open(&server).await;
+    other.send(&[0, 0]).await;
+    drop(other);
+    bystander.create("/fine", b"", &persistent()).await.unwrap();
+    bystander.delete("/e", None).await.unwrap();
+    assert_eq!(gone.changed().await.event_type, zookeeper_client::EventType::NodeDeleted);
+}
+
+#[tokio::test]
+async fn a_frame_may_be_as_long_as_jute_maxbuffer_says() {
+    let server = start_changed(|config| config.max_request_bytes = 1024).await;
+    let mut raw = Raw::with_session(&server).await;
+    raw.request(1, op::SYNC, |out| out.string(&"x".repeat(1024 - 12))).await;
+    assert_eq!(raw.answer().await, Some((1, 0)));
+    raw.request(2, op::SYNC, |out| out.string(&"x".repeat(1024 - 11))).await;
+    assert_eq!(raw.rest().await, b"");
+}
+
+#[tokio::test]
+async fn auth_and_sasl_packets_that_cannot_be_read_close_the_connection() {
+    for kind in [op::AUTH, op::SASL] {
+        let mut out = zk_server::jute::Encoder::frame();
+        out.int(-4);
+        out.int(kind);
+        out.int(i32::MAX);
+        closes(&out.into_frame()).await;
+    }
+}
+
+/// Clients before 3.4 neither send nor expect the flag for read-only servers.
+#[tokio::test]
+async fn a_client_that_does_not_know_read_only_servers_is_answered_without_the_flag() {
+    let (server, _) = start().await;
+    for (flag, expected) in [(&[][..], 36), (&[0][..], 37), (&[1][..], 37)] {
+        let mut raw = Raw::open(&server).await;
+        let mut out = zk_server::jute::Encoder::frame();
+        out.int(0);
+        out.long(0);
+        out.int(20_000);
+        out.long(0);
+        out.buffer(Some(&[0; 16]));
+        out.fixed(flag);
+        raw.send(&out.into_frame()).await;
+        let answer = raw.frame().await.unwrap();
+        assert_eq!((answer.len(), answer.get(36)), (expected, flag.first().map(|_| &0)), "{flag:?}");
+        raw.request(1, op::PING, |_| ()).await;
+        assert_eq!(raw.answer().await, Some((-2, 0)));
+    }
 }
