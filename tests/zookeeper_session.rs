@@ -65,6 +65,42 @@ fn a_session_with_our_own_server() {
     });
 }
 
+/// The leader of an ensemble dies, then all but one server: the session, and what hangs on it, outlives both.
+#[test]
+fn a_session_with_an_ensemble_of_three() {
+    let mut servers = ZooKeeper::start_ensemble(ZooKeeperVersion::V3_8, 3);
+    runtime().block_on(async {
+        let zk = connect_to(&servers.iter().map(ZooKeeper::address).collect::<Vec<_>>().join(",")).await;
+        operations(&*zk).await;
+        watches(&*zk).await;
+        let registrar = Registrar::new(zk.clone(), BrokerId(1));
+        let broker_epoch = register(&zk, &registrar).await;
+        let session = zk.session_id();
+
+        let leader = servers.iter().position(ZooKeeper::leads).unwrap();
+        survives(&zk, || servers[leader].kill()).await;
+        changes_are_told(&*zk, "under_the_next_leader").await;
+        assert_eq!((zk.session_id(), register(&zk, &registrar).await), (session, broker_epoch));
+
+        servers[leader].restart();
+        // A majority is away for longer than the session timeout.
+        servers.iter_mut().take(2).for_each(ZooKeeper::kill);
+        tokio::time::sleep(OUTAGE).await;
+        survives(&zk, || servers.iter_mut().take(2).for_each(ZooKeeper::launch)).await;
+        changes_are_told(&*zk, "after_no_majority").await;
+        assert_eq!((zk.session_id(), register(&zk, &registrar).await), (session, broker_epoch));
+        zk.close().await;
+    });
+}
+
+/// Waits until the session is in order again after an accident that ends its connection.
+async fn survives(zk: &Arc<ZkSession>, accident: impl FnOnce()) {
+    let mut events = zk.subscribe();
+    accident();
+    let told = wait_for(&mut events, &ZkEvent::Resync).await;
+    assert!(!told.contains(&ZkEvent::Expired), "{told:?}");
+}
+
 fn run_with_java(version: ZooKeeperVersion) {
     let server = ZooKeeper::start(version);
     runtime().block_on(run(TestServer::Java(server)));
@@ -166,7 +202,11 @@ async fn register(zk: &Arc<ZkSession>, registrar: &Registrar) -> BrokerEpoch {
 
 async fn connect(port: u16) -> Arc<ZkSession> {
     // Nobody listens on port 1: the session finds the server that is there.
-    let settings = ZkSettings::parse(&format!("127.0.0.1:1,127.0.0.1:{port}/cluster/main")).unwrap();
+    connect_to(&format!("127.0.0.1:1,127.0.0.1:{port}")).await
+}
+
+async fn connect_to(servers: &str) -> Arc<ZkSession> {
+    let settings = ZkSettings::parse(&format!("{servers}/cluster/main")).unwrap();
     ZkSession::connect(ZkSettings { session_timeout: SESSION_TIMEOUT, ..settings }).await.unwrap()
 }
 

@@ -1,4 +1,4 @@
-//! An Apache ZooKeeper server of a given release, alone on a port of 127.0.0.1.
+//! Apache ZooKeeper of a given release on ports of 127.0.0.1: a server alone, or an ensemble.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use crate::maven::INSTALL_JAVA;
 use crate::{Process, ZooKeeperVersion, free_port, wait};
 
-/// A standalone server whose data lives until this is dropped, through any number of stops and starts.
+/// A server whose data lives until this is dropped, through any number of stops and starts.
 #[derive(Debug)]
 pub struct ZooKeeper {
     version: ZooKeeperVersion,
@@ -33,6 +33,31 @@ impl ZooKeeper {
 
     /// The same with more lines of configuration and options of the JVM.
     pub fn start_with(version: ZooKeeperVersion, settings: &str, java_options: &[&str]) -> ZooKeeper {
+        let mut zookeeper = ZooKeeper::prepare(version, settings, java_options);
+        zookeeper.restart();
+        zookeeper
+    }
+
+    /// Starts an ensemble of `size` servers with empty data and waits until all of them serve.
+    pub fn start_ensemble(version: ZooKeeperVersion, size: usize) -> Vec<ZooKeeper> {
+        let servers = (1..=size).map(|id| format!("server.{id}=127.0.0.1:{}:{}\n", free_port(), free_port()));
+        let settings = format!("initLimit=20\nsyncLimit=10\n{}", servers.collect::<String>());
+        let mut ensemble: Vec<ZooKeeper> = (1..=size)
+            .map(|id| {
+                let server = ZooKeeper::prepare(version, &settings, &[]);
+                let data = server.dir.path().join("data");
+                fs::create_dir(&data).unwrap_or_else(|e| panic!("make {}: {e}", data.display()));
+                write(&data.join("myid"), &id.to_string());
+                server
+            })
+            .collect();
+        // None of them serves before the others run.
+        ensemble.iter_mut().for_each(ZooKeeper::launch);
+        ensemble.iter_mut().for_each(ZooKeeper::wait_until_it_serves);
+        ensemble
+    }
+
+    fn prepare(version: ZooKeeperVersion, settings: &str, java_options: &[&str]) -> ZooKeeper {
         let dir = tempfile::Builder::new().prefix("klamm-zookeeper").tempdir();
         let dir = dir.unwrap_or_else(|e| panic!("make ZooKeeper's directory: {e}"));
         let port = free_port();
@@ -47,9 +72,7 @@ impl ZooKeeper {
         write(&dir.path().join("log4j.properties"), LOG4J);
         write(&dir.path().join("logback.xml"), LOGBACK);
         let java_options = java_options.iter().map(ToString::to_string).collect();
-        let mut zookeeper = ZooKeeper { version, port, dir, java_options, process: None };
-        zookeeper.restart();
-        zookeeper
+        ZooKeeper { version, port, dir, java_options, process: None }
     }
 
     /// The client port.
@@ -76,8 +99,14 @@ impl ZooKeeper {
         }
     }
 
-    /// Starts the server again, on the same data and port; stops it first if it runs.
+    /// Starts the server again, on the same data and port, and waits until it serves; stops it first if it runs.
     pub fn restart(&mut self) {
+        self.launch();
+        self.wait_until_it_serves();
+    }
+
+    /// Starts the server again without waiting for it: in an ensemble it may need others first.
+    pub fn launch(&mut self) {
         self.stop();
         let mut java = Command::new("java");
         java.args(["-Xmx128M", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"])
@@ -89,9 +118,19 @@ impl ZooKeeper {
             .arg("org.apache.zookeeper.server.quorum.QuorumPeerMain")
             .arg(self.dir.path().join("zk.cfg"));
         let name = format!("ZooKeeper {:?}", self.version);
-        let mut process = Process::start(&name, &mut java, &self.dir.path().join("output"), INSTALL_JAVA);
-        process.ready_within(START_LIMIT, || serves(self.port));
-        self.process = Some(process);
+        self.process = Some(Process::start(&name, &mut java, &self.dir.path().join("output"), INSTALL_JAVA));
+    }
+
+    /// Waits until a server that was launched serves.
+    pub fn wait_until_it_serves(&mut self) {
+        if let Some(process) = &mut self.process {
+            process.ready_within(START_LIMIT, || mode(self.port).is_some());
+        }
+    }
+
+    /// Whether it leads its ensemble right now.
+    pub fn leads(&self) -> bool {
+        mode(self.port).as_deref() == Some("leader")
     }
 
     /// The process, while it runs.
@@ -100,18 +139,16 @@ impl ZooKeeper {
     }
 }
 
-/// Whether the server on `port` answers the four letter word `srvr` as one that serves.
-fn serves(port: u16) -> bool {
-    let asked = || {
-        let mut stream = wait::connect(port)?;
-        stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
-        stream.write_all(b"srvr").ok()?;
-        stream.shutdown(Shutdown::Write).ok()?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).ok()?;
-        Some(answer.contains("Mode: standalone"))
-    };
-    asked() == Some(true)
+/// What the server on `port` is (`standalone`, `leader`, `follower`), by the four letter word `srvr`; nothing while it does
+/// not serve.
+fn mode(port: u16) -> Option<String> {
+    let mut stream = wait::connect(port)?;
+    stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
+    stream.write_all(b"srvr").ok()?;
+    stream.shutdown(Shutdown::Write).ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    answer.lines().find_map(|line| line.strip_prefix("Mode: ")).map(str::to_owned)
 }
 
 fn write(path: &Path, text: &str) {
@@ -137,10 +174,10 @@ mod tests {
     #[test]
     fn a_server_comes_back_after_a_kill() {
         let mut zookeeper = ZooKeeper::start(ZooKeeperVersion::V3_8);
-        assert!(serves(zookeeper.port()));
+        assert_eq!(mode(zookeeper.port()).as_deref(), Some("standalone"));
         zookeeper.kill();
-        assert!(!serves(zookeeper.port()));
+        assert_eq!(mode(zookeeper.port()), None);
         zookeeper.restart();
-        assert!(serves(zookeeper.port()));
+        assert_eq!(mode(zookeeper.port()).as_deref(), Some("standalone"));
     }
 }
