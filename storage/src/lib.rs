@@ -40,6 +40,7 @@ pub mod checkpoint;
 pub mod clean_shutdown;
 pub mod error;
 pub mod file_name;
+pub mod fuzz;
 pub mod health;
 mod leader_epoch_cache;
 pub mod meta_properties;

@@ -1,0 +1,4 @@
+//! Time indexes, whole files: looked up, cut, extended.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| storage::fuzz::time_index(bytes));
