@@ -27,6 +27,7 @@ use crate::assembly::{self, Parts};
 use crate::broker::Broker;
 use crate::cli::ServerArguments;
 use crate::handlers::Handlers;
+use crate::net::buffers::BufferPool;
 use crate::net::connection::Shared;
 use crate::net::connection_quota::{ConnectionLimits, ConnectionQuota};
 use crate::net::frame::RequestMemory;
@@ -407,7 +408,7 @@ fn serve(
         max_idle: config.network.connections_max_idle,
         queue: Arc::new(Semaphore::new(config.network.queued_max_requests.clamp(1, Semaphore::MAX_PERMITS))),
         memory: config.network.queued_max_request_bytes.map(RequestMemory::new),
-        pool: Arc::default(),
+        pool: Arc::new(BufferPool::new(config.network.sendfile_min_bytes)),
         stopping,
     });
     let service = Arc::new(Handlers(broker.clone()));

@@ -93,6 +93,8 @@ pub struct Network {
     pub queued_max_requests: usize,
     /// `queued.max.request.bytes`
     pub queued_max_request_bytes: Option<u64>,
+    /// `klamm.sendfile.min.bytes`; `None` never.
+    pub sendfile_min_bytes: Option<u64>,
     /// `socket.request.max.bytes`
     pub request_max_bytes: u32,
     /// `socket.send.buffer.bytes`; `None` leaves it to the system.
@@ -446,6 +448,7 @@ fn network(values: &Values, settings: &Settings, errors: &mut Vec<ConfigError>) 
         background_threads: values.usize("background.threads"),
         queued_max_requests: values.usize("queued.max.requests"),
         queued_max_request_bytes: values.limit("queued.max.request.bytes").filter(|bytes| *bytes > 0),
+        sendfile_min_bytes: values.limit("klamm.sendfile.min.bytes"),
         request_max_bytes: values.u32("socket.request.max.bytes"),
         send_buffer_bytes: u32::try_from(values.int("socket.send.buffer.bytes")).ok(),
         receive_buffer_bytes: u32::try_from(values.int("socket.receive.buffer.bytes")).ok(),

@@ -28,9 +28,17 @@ pub struct BufferPool {
     frames: Mutex<Vec<BytesMut>>,
     sends: Mutex<Vec<Vec<u8>>>,
     sends_in_use: AtomicUsize,
+    /// `klamm.sendfile.min.bytes`: from which length on file bytes go to the socket without one of these buffers; `None`
+    /// never.
+    pub sendfile_min_bytes: Option<u64>,
 }
 
 impl BufferPool {
+    /// An empty pool.
+    pub fn new(sendfile_min_bytes: Option<u64>) -> BufferPool {
+        BufferPool { sendfile_min_bytes, ..BufferPool::default() }
+    }
+
     /// An empty buffer to read a frame of `frame_bytes` into; see [`grow`].
     pub fn take_frame(&self, frame_bytes: usize) -> BytesMut {
         let spare = if frame_bytes <= KEPT_BYTES { lock(&self.frames).pop() } else { None };

@@ -1,9 +1,10 @@
 //! A reply on its way out: bytes from memory and regions of segment files, in order.
 //!
-//! Long regions go from the page cache to the socket by sendfile, which copies nothing (a third of the processor time of
-//! pread and write, `docs/performance.md`). Short ones, and all of them where the stream is no socket, pass through one
-//! buffer of the pool. What the page cache does not hold is read by a blocking thread into that buffer, so that a cold read
-//! never holds up the connections that share this worker.
+//! There are two ways for bytes of a file ([`Way`]). Long regions go from the page cache to the socket by sendfile, which
+//! copies nothing (a third of the processor time of pread and write, `docs/performance.md`); from which length on is
+//! `klamm.sendfile.min.bytes`. Short ones, and all of them where the stream is no socket, pass through one buffer of the
+//! pool. What the page cache does not hold is read by a blocking thread into that buffer, so that a cold read never holds
+//! up the connections that share this worker.
 
 use std::fmt;
 use std::io;
@@ -19,9 +20,6 @@ use world::DiskFile;
 
 use super::buffers::{BufferPool, SendBuffer};
 
-/// What is left of a region goes by sendfile while it is at least this long; less is cheaper to copy behind the bytes before
-/// it into one write.
-const SENDFILE_FROM: u64 = 64 * 1024;
 /// Bytes of a region that are looked for in the page cache, and then sent, at once.
 const SENDFILE_STEP: u64 = 256 * 1024;
 /// Distance of the bytes by which presence in the page cache is judged. Pages come and go in runs: where both ends of such a
@@ -90,7 +88,8 @@ pub async fn send<W: Out + ?Sized>(
     }
     let buffer = pool.take_send();
     let size = buffer.bytes.len();
-    let mut out = Coalescer { stream, buffer, size, filled: 0, sent: 0 };
+    let sendfile = pool.sendfile_min_bytes.map(|min_bytes| Sendfile { min_bytes });
+    let mut out = Coalescer { stream, buffer, size, sendfile, filled: 0, sent: 0 };
     out.parts(&reply.parts, contents).await?;
     Ok(out.sent)
 }
@@ -100,6 +99,7 @@ struct Coalescer<'a, W: ?Sized> {
     stream: &'a mut W,
     buffer: SendBuffer<'a>,
     size: usize,
+    sendfile: Option<Sendfile>,
     filled: usize,
     sent: u64,
 }
@@ -155,38 +155,13 @@ impl<W: Out + ?Sized> Coalescer<'_, W> {
     async fn region(&mut self, region: &Region) -> io::Result<()> {
         let (mut position, end) = (region.position, region.position + region.len as u64);
         while position < end {
-            let handed_over = self.hand_over(region, position, end).await?;
-            if handed_over > 0 {
-                position += handed_over;
-                continue;
-            }
-            if self.filled == self.size {
-                self.flush().await?;
-            }
-            let wanted = (end - position).min((self.size - self.filled) as u64) as usize;
-            let read = self.read(region, position, wanted).await?;
-            if read == 0 {
-                // The length is promised already: only closing the connection keeps the peer from misreading.
-                let text = format!("{} bytes at {position} are no longer in the file", end - position);
-                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, text));
-            }
-            self.filled += read;
-            position += read as u64;
+            let handed_over = match self.sendfile {
+                Some(sendfile) => sendfile.carry(self, region, position, end).await?,
+                None => 0,
+            };
+            position += if handed_over > 0 { handed_over } else { Copying.carry(self, region, position, end).await? };
         }
         Ok(())
-    }
-
-    /// Sends the next bytes of a region by sendfile; 0 when they must be copied instead.
-    async fn hand_over(&mut self, region: &Region, position: u64, end: u64) -> io::Result<u64> {
-        let len = (end - position).min(SENDFILE_STEP);
-        if end - position < SENDFILE_FROM || self.stream.socket().is_none() || !is_cached(region, position, len) {
-            return Ok(0);
-        }
-        self.flush().await?;
-        let Some(socket) = self.stream.socket() else { return Ok(0) };
-        let sent = sendfile(socket, region, position, len).await?;
-        self.sent += sent;
-        Ok(sent)
     }
 
     async fn read(&mut self, region: &Region, position: u64, wanted: usize) -> io::Result<usize> {
@@ -211,6 +186,73 @@ impl<W: Out + ?Sized> Coalescer<'_, W> {
         self.sent += self.filled as u64;
         self.filled = 0;
         Ok(())
+    }
+}
+
+/// A way on which bytes of a file leave.
+trait Way {
+    /// Brings the next bytes of a region on their way, [position, end) being left of it. Answers how many; 0 means that
+    /// these cannot go this way.
+    async fn carry<W: Out + ?Sized>(
+        &self,
+        out: &mut Coalescer<'_, W>,
+        region: &Region,
+        position: u64,
+        end: u64,
+    ) -> io::Result<u64>;
+}
+
+/// From the page cache to the socket, without a copy.
+#[derive(Debug, Clone, Copy)]
+struct Sendfile {
+    /// What is left of a region must be at least so long; less is cheaper to copy behind the bytes before it into one write.
+    min_bytes: u64,
+}
+
+impl Way for Sendfile {
+    async fn carry<W: Out + ?Sized>(
+        &self,
+        out: &mut Coalescer<'_, W>,
+        region: &Region,
+        position: u64,
+        end: u64,
+    ) -> io::Result<u64> {
+        let len = (end - position).min(SENDFILE_STEP);
+        if end - position < self.min_bytes || out.stream.socket().is_none() || !is_cached(region, position, len) {
+            return Ok(0);
+        }
+        out.flush().await?;
+        let Some(socket) = out.stream.socket() else { return Ok(0) };
+        let sent = sendfile(socket, region, position, len).await?;
+        out.sent += sent;
+        Ok(sent)
+    }
+}
+
+/// By pread behind the bytes that wait already, and with them by one write. Open to everything.
+#[derive(Debug, Clone, Copy)]
+struct Copying;
+
+impl Way for Copying {
+    async fn carry<W: Out + ?Sized>(
+        &self,
+        out: &mut Coalescer<'_, W>,
+        region: &Region,
+        position: u64,
+        end: u64,
+    ) -> io::Result<u64> {
+        if out.filled == out.size {
+            out.flush().await?;
+        }
+        let wanted = (end - position).min((out.size - out.filled) as u64) as usize;
+        let read = out.read(region, position, wanted).await?;
+        if read == 0 {
+            // The length is promised already: only closing the connection keeps the peer from misreading.
+            let text = format!("{} bytes at {position} are no longer in the file", end - position);
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, text));
+        }
+        out.filled += read;
+        Ok(read as u64)
     }
 }
 
@@ -328,7 +370,11 @@ mod tests {
     }
 
     /// What the other end of a socket receives of a reply with one region of `announced` bytes, out of a real file.
-    async fn through_a_socket(content: &[u8], announced: usize) -> (io::Result<u64>, Vec<u8>) {
+    async fn through_a_socket(
+        content: &[u8],
+        announced: usize,
+        sendfile_min_bytes: Option<u64>,
+    ) -> (io::Result<u64>, Vec<u8>) {
         let dir = tempfile::tempdir().unwrap();
         let file = RealDisk.create_new(&dir.path().join("segment")).unwrap();
         file.write_at(&mut [IoSlice::new(content)], 0).unwrap();
@@ -345,7 +391,8 @@ mod tests {
         let tail = Part::Bytes(Bytes::from_static(b"tail"));
         let reply = Encoded { parts: vec![head, Part::External { len: announced }, tail] };
         let regions = [Region { file, position: 3, len: announced }];
-        let sent = send(sender.as_mut(), reply, regions.map(Content::Region).into(), &BufferPool::default()).await;
+        let pool = BufferPool::new(sendfile_min_bytes);
+        let sent = send(sender.as_mut(), reply, regions.map(Content::Region).into(), &pool).await;
         drop(sender);
         (sent, receiving.await.unwrap())
     }
@@ -353,18 +400,23 @@ mod tests {
     #[tokio::test]
     async fn long_regions_reach_a_socket_whole_and_in_order() {
         let content: Vec<u8> = (0..4_000_000u32).map(|at| (at % 251) as u8).collect();
-        for len in [1, SENDFILE_FROM - 1, SENDFILE_FROM, SENDFILE_STEP, SENDFILE_STEP + 1, 3_999_997] {
-            let (sent, received) = through_a_socket(&content, len as usize).await;
+        const FROM: u64 = 64 * 1024;
+        let lengths = [1, FROM - 1, FROM, SENDFILE_STEP, SENDFILE_STEP + 1, 3_999_997];
+        let ways = [Some(FROM), Some(0), None];
+        for (len, way) in lengths.into_iter().flat_map(|len| ways.map(|way| (len, way))) {
+            let (sent, received) = through_a_socket(&content, len as usize, way).await;
             let expected = [b"head", &content[3..3 + len as usize], b"tail"].concat();
-            assert!(received == expected, "the bytes differ for {len}");
+            assert!(received == expected, "the bytes differ for {len}, {way:?}");
             assert_eq!(sent.unwrap(), expected.len() as u64);
         }
     }
 
     #[tokio::test]
     async fn a_long_region_of_a_file_that_became_shorter_is_an_error() {
-        let (sent, received) = through_a_socket(&[1; 300_000], 400_000).await;
-        assert_eq!(sent.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
-        assert!(received.len() <= 4 + 299_997);
+        for way in [Some(0), None] {
+            let (sent, received) = through_a_socket(&[1; 300_000], 400_000, way).await;
+            assert_eq!(sent.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+            assert!(received.len() <= 4 + 299_997);
+        }
     }
 }
