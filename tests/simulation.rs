@@ -21,10 +21,11 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use storage::batch::{BatchBuilder, Batches};
 use tokio::time::{Instant, sleep};
+use wire::alter_replica_log_dirs::{AlterReplicaLogDir, AlterReplicaLogDirTopic};
 use wire::create_topics::CreatableTopic;
 use wire::fetch::{FetchPartition, FetchTopic};
 use wire::produce::{PartitionProduceData, TopicProduceData};
-use wire::{CreateTopicsRequest, FetchRequest, MetadataRequest, ProduceRequest, Records};
+use wire::{AlterReplicaLogDirsRequest, CreateTopicsRequest, FetchRequest, MetadataRequest, ProduceRequest, Records};
 use world::{Clock, MemDisk, Unsynced};
 
 const ADDRESS: &str = "127.0.0.1:9092";
@@ -158,7 +159,7 @@ fn settings() -> BrokerConfig {
     let settings = [
         ("broker.id", "1"),
         ("listeners", "PLAINTEXT://127.0.0.1:9092"),
-        ("log.dirs", "/logs"),
+        ("log.dirs", "/logs,/more"),
         ("zookeeper.connect", "fake:2181"),
         ("log.segment.bytes", "4096"),
         ("offsets.topic.replication.factor", "1"),
@@ -209,9 +210,20 @@ async fn step(play: &mut Play, client: &Connection) {
             led(client).await;
         }
         2 => check(play, client).await,
+        4 => move_replica(play, client).await,
         3 => sleep(Duration::from_millis(play.random.random_range(1..40_000))).await,
         _ => produce(play, client).await,
     }
+}
+
+/// Asks for the replica to be moved to one of the directories, perhaps the one that it is in.
+async fn move_replica(play: &mut Play, client: &Connection) {
+    let path = if play.random.random_bool(0.5) { "/logs" } else { "/more" };
+    let topic = AlterReplicaLogDirTopic { name: TOPIC.into(), partitions: vec![0] };
+    let dirs = vec![AlterReplicaLogDir { path: path.into(), topics: vec![topic] }];
+    let response = client.call(&AlterReplicaLogDirsRequest { dirs }).await.unwrap();
+    // Right after an expiry the replica may have no place yet.
+    assert!(matches!(response.results[0].partitions[0].error_code, 0 | 9), "{response:?}");
 }
 
 async fn produce(play: &mut Play, client: &Connection) {
