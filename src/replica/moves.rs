@@ -192,8 +192,11 @@ impl ReplicaManager {
             return Ok(Step::Copied(copied));
         }
         copy_latest_epochs(log, future)?;
-        let replaced = self.logs().replace_with_future(partition.name())?;
-        partition.replace(replaced.log.clone());
+        if future.flushed_offset() < log.flushed_offset() {
+            // Somebody may have been told that the rest is on disk.
+            future.flush_records()?;
+        }
+        let replaced = self.logs().replace_with_future(partition.name(), |log| partition.replace(log.clone()))?;
         drop(held);
         self.logs().note_replaced(&replaced);
         partition.wake_all();

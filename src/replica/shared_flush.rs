@@ -38,11 +38,11 @@ impl SharedFlush {
         });
     }
 
-    /// Waits until everything below `end_offset` is on disk. `log` answers which log it is right now: a move to another
-    /// directory changes it.
+    /// Waits until everything below `end_offset` is on disk. `current` answers which log it is right now: a move to another
+    /// directory changes it, and only a deletion leaves a retired one.
     pub async fn reached(
         self: &Arc<Self>,
-        log: impl Fn() -> Arc<Log>,
+        current: impl Fn() -> Arc<Log>,
         end_offset: Offset,
         due: DueFlush,
     ) -> Result<(), ErrorCode> {
@@ -50,7 +50,13 @@ impl SharedFlush {
             // Registered before the look at the log, so that a flush that ends in between is not missed.
             let mut ended = std::pin::pin!(self.ended.notified());
             ended.as_mut().enable();
-            let log = log();
+            let log = current();
+            if log.is_retired() {
+                if Arc::ptr_eq(&log, &current()) {
+                    return Err(ErrorCode::NotLeaderOrFollower);
+                }
+                continue;
+            }
             if log.flushed_offset() >= end_offset {
                 return Ok(());
             }
@@ -73,7 +79,7 @@ mod tests {
     use bytes::Bytes;
     use storage::batch::BatchBuilder;
     use storage::health::DirHealth;
-    use storage::{AppendOrigin, LoadHints, LogConfig, LogContext};
+    use storage::{AppendOrigin, LoadHints, LogConfig, LogContext, LogManager, LogManagerConfig};
     use world::clock::ManualClock;
     use world::{Disk, MemDisk, Unsynced};
     use zk_paths::ids::{LeaderEpoch, TopicPartition};
@@ -146,5 +152,27 @@ mod tests {
             tokio::join!(wait(), wait()),
             (Err(ErrorCode::KafkaStorageError), Err(ErrorCode::KafkaStorageError))
         );
+    }
+
+    /// A deleted log is never flushed again: its producers must not wait for it for ever.
+    #[tokio::test]
+    async fn those_who_wait_for_a_deleted_log_are_told() {
+        let config = LogManagerConfig {
+            log_dirs: vec![PathBuf::from("/logs")],
+            recovery_threads_per_dir: 1,
+            producer_id_expiration: Duration::from_secs(1000),
+            failed_dirs: Vec::new(),
+            failure_listener: None,
+            progress: Default::default(),
+        };
+        let (disk, clock) = (Arc::new(MemDisk::new()), Arc::new(ManualClock::new(0)));
+        let logs = LogManager::load(config, disk, clock, &|_| LogConfig::default()).unwrap();
+        let partition = TopicPartition::new("t", 0);
+        let flushing = LogConfig { flush_before_ack: true, ..LogConfig::default() };
+        let log = logs.get_or_create(&partition, true, None, flushing).unwrap();
+        let (end_offset, due) = append(&log);
+        logs.delete(&[partition]);
+        let outcome = Arc::new(SharedFlush::default()).reached(|| log.clone(), end_offset, due).await;
+        assert_eq!(outcome, Err(ErrorCode::NotLeaderOrFollower));
     }
 }

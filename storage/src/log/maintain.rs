@@ -80,6 +80,12 @@ impl Log {
         self.carry_out(&due)
     }
 
+    /// Whether the log was deleted, or another has taken its place: nothing in it matters any more, and a flush of it says
+    /// nothing.
+    pub fn is_retired(&self) -> bool {
+        self.is_retired.load(Ordering::Acquire)
+    }
+
     /// Whether there is anything to work on: a deleted log's files may be gone. An error when the directory is offline.
     fn has_files(&self) -> Result<bool, StorageError> {
         self.check_online()?;

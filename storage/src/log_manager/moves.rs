@@ -107,8 +107,13 @@ impl LogManager {
 
     /// Puts the future log in the place of the current one, whose directory then waits for its deletion. Nobody may append
     /// to either meanwhile, and both must end at the same offset. An error leaves the current log in use; a failure of
-    /// the old directory alone is none, because the partition has left it. [`LogManager::note_replaced`] is the caller's next.
-    pub fn replace_with_future(&self, partition: &TopicPartition) -> Result<Replaced, StorageError> {
+    /// the old directory alone is none, because the partition has left it. `publish` tells readers of the log in use, before the
+    /// former one retires. [`LogManager::note_replaced`] is the caller's next.
+    pub fn replace_with_future(
+        &self,
+        partition: &TopicPartition,
+        publish: impl FnOnce(&Arc<Log>),
+    ) -> Result<Replaced, StorageError> {
         let mut changes = self.changes();
         let (current, future) = (self.get(partition), self.future(partition));
         let (Some(former), Some(log)) = (current, future) else {
@@ -125,6 +130,7 @@ impl LogManager {
             logs.future.remove(partition);
             logs.current.insert(partition.clone(), log.clone());
         }
+        publish(&log);
         if let Err(error) = self.rename_for_deletion(&former, &mut changes) {
             tracing::warn!(%partition, "the log that was replaced is left where it is: {error}");
         }

@@ -310,8 +310,16 @@ fn a_future_log_survives_restarts_and_takes_the_place_of_the_current_one() {
         assert_eq!(manager.all().len(), 1, "what is being built is not in use");
     }
     manager.get(&partition(0)).unwrap().raise_high_watermark(Offset(1));
-    let replaced = manager.replace_with_future(&partition(0)).unwrap();
+    let former = manager.get(&partition(0)).unwrap();
+    let mut published = None;
+    let replaced = manager.replace_with_future(&partition(0), |log| {
+        assert!(!former.is_retired(), "who finds the former log retired finds the next one published");
+        published = Some(log.clone());
+    });
+    let replaced = replaced.unwrap();
+    assert!(former.is_retired() && Arc::ptr_eq(&published.unwrap(), &replaced.log));
     manager.note_replaced(&replaced);
+    drop(former);
     let log = manager.get(&partition(0)).unwrap();
     assert_eq!((log.parent_dir(), log.high_watermark()), (Path::new(target), Offset(1)));
     assert!(Arc::ptr_eq(&log, &replaced.log) && manager.future(&partition(0)).is_none());
@@ -339,7 +347,7 @@ fn a_move_is_given_up_and_a_deleted_partition_takes_its_future_along() {
     assert!(cancelled.dir().to_string_lossy().ends_with("-delete"));
     future(&manager, 0, target);
     assert!(manager.delete(&[partition(0)]).is_empty());
-    assert!(manager.future(&partition(0)).is_none() && manager.replace_with_future(&partition(0)).is_err());
+    assert!(manager.future(&partition(0)).is_none() && manager.replace_with_future(&partition(0), |_| {}).is_err());
     assert_eq!(manager.run_deletions(1_000_000 + 60_000), 3);
 }
 
@@ -358,7 +366,7 @@ fn a_move_that_a_crash_ends_anywhere_leaves_every_record() {
         let slice = log.read(Offset(0), 1 << 20, Offset(1), true).ok()?.slice?;
         future.append_as_follower(slice.read().ok()?, LeaderEpoch(0)).ok()?;
         future.flush().ok()?;
-        manager.note_replaced(&manager.replace_with_future(&partition(0)).ok()?);
+        manager.note_replaced(&manager.replace_with_future(&partition(0), |_| {}).ok()?);
         manager.run_deletions(i64::MAX);
         assert!(begun < disk.operations());
         Some(())
@@ -413,7 +421,7 @@ fn cleaners_keep_away_from_a_log_that_moves_and_know_the_next_one() {
     let log = manager.get(&partition(0)).unwrap();
     assert!(!cleanable(&log), "also after a restart");
     assert_eq!(manager.future(&partition(0)).unwrap().log_end_offset(), Offset(1));
-    let replaced = manager.replace_with_future(&partition(0)).unwrap();
+    let replaced = manager.replace_with_future(&partition(0), |_| {}).unwrap();
     assert_eq!(replaced.log.cleaner_checkpoint(), Some(Offset(1)));
     assert!(cleanable(&replaced.log) && !cleanable(&log));
 }
