@@ -40,6 +40,7 @@ enum End {
     Left,
     Stopping,
     Idle(Duration),
+    Half(Duration),
     Frame(FrameError),
     Send(io::Error),
     Refused(String),
@@ -68,7 +69,7 @@ pub async fn serve<S: Service>(
         End::Frame(FrameError::Read(_)) | End::Send(_) => {
             debug!(%peer, listener = %origin.listener, "connection closed: {end}")
         }
-        End::Frame(_) | End::Refused(_) | End::MakesRoom => {
+        End::Frame(_) | End::Half(_) | End::Refused(_) | End::MakesRoom => {
             info!(%peer, listener = %origin.listener, "connection closed: {end}")
         }
     }
@@ -84,6 +85,7 @@ async fn requests<S: Service>(
     let mut reader = FrameReader::new(shared.max_request_bytes, shared.pool.clone(), shared.memory.clone());
     loop {
         let frame = match within(shared.max_idle, reader.next(&mut *stream)).await {
+            None if reader.is_within_a_request() => return End::Half(shared.max_idle.unwrap_or_default()),
             None => return End::Idle(shared.max_idle.unwrap_or_default()),
             Some(Err(error)) => return End::Frame(error),
             Some(Ok(None)) => return End::Left,
@@ -136,6 +138,9 @@ impl fmt::Display for End {
             End::Left => f.write_str("the peer left"),
             End::Stopping => f.write_str("the broker stops"),
             End::Idle(limit) => write!(f, "no request completed within connections.max.idle.ms={}", limit.as_millis()),
+            End::Half(limit) => {
+                write!(f, "half a request, and not the rest within connections.max.idle.ms={}", limit.as_millis())
+            }
             End::Frame(error) => error.fmt(f),
             End::Send(error) => write!(f, "sending failed: {error}"),
             End::Refused(reason) => f.write_str(reason),

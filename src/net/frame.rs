@@ -77,6 +77,8 @@ const MEMORY_UNIT: usize = 1024;
 #[derive(Debug)]
 pub struct FrameReader {
     own: BytesMut,
+    /// A large frame, which has a buffer of its own, is arriving.
+    in_large: bool,
     max_bytes: usize,
     pool: Arc<BufferPool>,
     memory: Option<RequestMemory>,
@@ -85,7 +87,12 @@ pub struct FrameReader {
 impl FrameReader {
     /// `max_bytes` is `socket.request.max.bytes`.
     pub fn new(max_bytes: usize, pool: Arc<BufferPool>, memory: Option<RequestMemory>) -> FrameReader {
-        FrameReader { own: BytesMut::new(), max_bytes, pool, memory }
+        FrameReader { own: BytesMut::new(), in_large: false, max_bytes, pool, memory }
+    }
+
+    /// Whether a request has begun to arrive and is not complete.
+    pub fn is_within_a_request(&self) -> bool {
+        self.in_large || !self.own.is_empty()
     }
 
     /// The next request without its length; `None` when the peer closed between two requests. Not cancel safe for
@@ -107,7 +114,9 @@ impl FrameReader {
             Some(memory) => memory.take(frame_bytes).await,
             None => None,
         };
+        self.in_large = true;
         let bytes = self.large(stream, frame_bytes).await?;
+        self.in_large = false;
         Ok(Some(Frame { bytes, memory }))
     }
 
