@@ -528,10 +528,13 @@ pub fn check_produce_version(records: &[u8], api_version: i16) -> Result<(), App
             ),
         });
     }
-    if header.size < records.len() {
-        return only("are only allowed to contain exactly one record batch per partition");
+    // What is cut short behind it is left out as well.
+    match BatchHeader::parse(records.get(header.size..).unwrap_or_default()) {
+        Ok(second) if header.size + second.size <= records.len() => {
+            only("are only allowed to contain exactly one record batch per partition")
+        }
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// Checks what a follower fetched. Batches from a leader newer than `leader_epoch` are left out with all that follow.
@@ -578,12 +581,13 @@ mod tests {
         let two = [one.clone(), one.clone()].concat();
         let old = message(1, 0, 1, 0, None, b"x");
         let damaged = [&one[..16], &[9], &one[17..]].concat();
-        let cases: [(&[u8], i16, &str); 11] = [
+        let cases: [(&[u8], i16, &str); 12] = [
             (&one, 3, ""),
             (&two, 2, ""),
             (&old, 2, ""),
             (&zstd, 7, ""),
             (&damaged, 9, ""),
+            (&two[..two.len() - 1], 9, ""),
             (&[], 9, "Produce requests with version 9 must have at least one record batch per partition"),
             (&one[..30], 9, "Produce requests with version 9 must have at least one record batch per partition"),
             (&one[..65], 9, "Produce requests with version 9 must have at least one record batch per partition"),

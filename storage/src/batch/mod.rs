@@ -43,7 +43,9 @@ pub const HEADER_SIZE_UP_TO_MAGIC: usize = 17;
 /// Header of a magic 2 batch.
 pub const HEADER_SIZE: usize = 61;
 /// No legacy message is smaller (offset, size, CRC, magic, attributes, two lengths).
-const LEGACY_MIN_SIZE: usize = LOG_OVERHEAD + 14;
+const LEGACY_MIN_SIZE: usize = LOG_OVERHEAD + MIN_LENGTH as usize;
+/// What no length field of any format is below.
+const MIN_LENGTH: i32 = 14;
 
 pub(crate) const COMPRESSION_MASK: i16 = 0x07;
 pub(crate) const LOG_APPEND_TIME: i16 = 0x08;
@@ -152,6 +154,9 @@ impl BatchHeader {
         let truncated = |need| BatchError::Truncated { need, have: bytes.len() };
         let base_offset = i64_at(bytes, 0).ok_or(truncated(HEADER_SIZE_UP_TO_MAGIC))?;
         let length = i32_at(bytes, 8).ok_or(truncated(HEADER_SIZE_UP_TO_MAGIC))?;
+        if length < MIN_LENGTH {
+            return Err(BatchError::BadLength(length));
+        }
         let magic = bytes.get(16).map(|byte| *byte as i8).ok_or(truncated(HEADER_SIZE_UP_TO_MAGIC))?;
         let size = usize::try_from(length).map_err(|_| BatchError::BadLength(length))? + LOG_OVERHEAD;
         let least = match magic {

@@ -279,26 +279,33 @@ pub(super) fn walk(
             }
             nothing_left(bytes.is_empty(), count)
         }
-        Records::Packed(mut window) => {
-            for index in 0..count {
-                let bad = |what| BatchError::BadRecord { index, what };
-                window.see_few(MAX_VARLONG).map_err(|error| bad_stream(header, &error))?;
-                let (body, len) = length(window.seen()).map_err(bad)?;
-                window.pass(len);
-                if body > WINDOW {
-                    visit(Skim { window: &mut window, left: body, header }.shape(index)?);
-                    continue;
-                }
-                let is_there = window.see_few(body).map_err(|error| bad_stream(header, &error))?;
-                let bytes = window.seen().get(..body).filter(|_| is_there);
-                let bytes = bytes.ok_or_else(|| bad(too_long("record", body, window.seen().len())))?;
-                visit(Body::parse(bytes).map_err(bad)?.shape(index, header));
-                window.pass(body);
-            }
-            let more = window.see_few(1).map_err(|error| bad_stream(header, &error))?;
-            nothing_left(!more, count)
-        }
+        Records::Packed(mut window) => walk_packed(header, &mut window, count, visit),
     }
+}
+
+fn walk_packed(
+    header: &BatchHeader,
+    window: &mut Window,
+    count: usize,
+    mut visit: impl FnMut(RecordShape),
+) -> Result<(), BatchError> {
+    for index in 0..count {
+        let bad = |what| BatchError::BadRecord { index, what };
+        window.see_few(MAX_VARLONG).map_err(|error| bad_stream(header, &error))?;
+        let (body, len) = length(window.seen()).map_err(bad)?;
+        window.pass(len);
+        if body > WINDOW {
+            visit(Skim { window, left: body, header }.shape(index)?);
+            continue;
+        }
+        let is_there = window.see_few(body).map_err(|error| bad_stream(header, &error))?;
+        let bytes = window.seen().get(..body).filter(|_| is_there);
+        let bytes = bytes.ok_or_else(|| bad(too_long("record", body, window.seen().len())))?;
+        visit(Body::parse(bytes).map_err(bad)?.shape(index, header));
+        window.pass(body);
+    }
+    let more = window.see_few(1).map_err(|error| bad_stream(header, &error))?;
+    nothing_left(!more, count)
 }
 
 /// Hands out all declared records and checks that nothing is left behind them. Stops at the visitor's first error.
@@ -316,22 +323,30 @@ pub(super) fn each<E: From<BatchError>>(
             }
             Ok(nothing_left(bytes.is_empty(), count)?)
         }
-        Records::Packed(mut window) => {
-            for index in 0..count {
-                let bad = |what| BatchError::BadRecord { index, what };
-                window.see_few(MAX_VARLONG).map_err(|error| bad_stream(header, &error))?;
-                let (body, len) = length(window.seen()).map_err(bad)?;
-                window.pass(len);
-                let is_there = window.see(body, memory).map_err(|error| bad_window(header, error))?;
-                let bytes = window.seen().get(..body).filter(|_| is_there);
-                let bytes = bytes.ok_or_else(|| bad(too_long("record", body, window.seen().len())))?;
-                visit(Body::parse(bytes).map_err(bad)?.record(index, header))?;
-                window.pass(body);
-            }
-            let more = window.see_few(1).map_err(|error| bad_stream(header, &error))?;
-            Ok(nothing_left(!more, count)?)
-        }
+        Records::Packed(mut window) => each_packed(header, &mut window, count, memory, visit),
     }
+}
+
+fn each_packed<E: From<BatchError>>(
+    header: &BatchHeader,
+    window: &mut Window,
+    count: usize,
+    memory: &ConversionMemory,
+    mut visit: impl FnMut(RecordRef<'_>) -> Result<(), E>,
+) -> Result<(), E> {
+    for index in 0..count {
+        let bad = |what| BatchError::BadRecord { index, what };
+        window.see_few(MAX_VARLONG).map_err(|error| bad_stream(header, &error))?;
+        let (body, len) = length(window.seen()).map_err(bad)?;
+        window.pass(len);
+        let is_there = window.see(body, memory).map_err(|error| bad_window(header, error))?;
+        let bytes = window.seen().get(..body).filter(|_| is_there);
+        let bytes = bytes.ok_or_else(|| bad(too_long("record", body, window.seen().len())))?;
+        visit(Body::parse(bytes).map_err(bad)?.record(index, header))?;
+        window.pass(body);
+    }
+    let more = window.see_few(1).map_err(|error| bad_stream(header, &error))?;
+    Ok(nothing_left(!more, count)?)
 }
 
 /// Slices all declared records out of `bytes` and checks that nothing is left behind them.

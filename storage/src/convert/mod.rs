@@ -38,6 +38,10 @@ pub(crate) struct Rebuild<'a> {
 /// Builds batches anew, for a log.
 pub(crate) fn rebuild(batches: &[Batch], wanted: Rebuild<'_>) -> Result<Vec<ReadyBatch>, AppendError> {
     match (wanted.magic, wanted.target.codec) {
+        (0 | 1, Codec::Zstd) => {
+            let message = format!("ZStandard compression is not supported for magic {}", wanted.magic);
+            Err(AppendError::UnsupportedCompression { message })
+        }
         (2, _) => wanted.batch(batches).map(|batch| vec![batch]),
         (_, Codec::None) => wanted.messages(batches),
         (0, _) => wanted.late_wrapper(batches).map(|batch| vec![batch]),

@@ -14,6 +14,7 @@ mod java_broker;
 mod klamm;
 mod maven;
 mod node;
+mod old_clients;
 mod ports;
 mod process;
 mod python;
@@ -30,6 +31,7 @@ pub use maven::{
     KafkaVersion, OldKafka, ZooKeeperVersion, kafka, kafka_clients_jar, kafka_message_definitions, old_kafka, zookeeper,
 };
 pub use node::node_modules;
+pub use old_clients::OldClient;
 pub use ports::free_port;
 pub use process::{Output, Process, run};
 pub use python::python;

@@ -122,7 +122,7 @@ pub(crate) const INSTALL_JAVA: &str = "install a Java 17 JDK (java, javac and ja
 const INSTALL_MAVEN: &str = "install Maven (mvn on the PATH)";
 
 /// The jars of `artifacts` (`group:artifact:version`) and of all they need.
-fn jars(name: &str, artifacts: &[&str]) -> PathBuf {
+pub(crate) fn jars(name: &str, artifacts: &[&str]) -> PathBuf {
     let pom = pom(artifacts);
     let entry = format!("{name}-{}", cache::fingerprint(&[&pom]));
     let dir = cache::entry(&entry, |dir| {
