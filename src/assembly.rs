@@ -20,6 +20,7 @@ use crate::identity::Identity;
 use crate::local_broker::ThisBroker;
 use crate::metadata_cache::MetadataCache;
 use crate::producer_ids::ProducerIds;
+use crate::replica;
 use crate::replica::fetch_session::FetchSessions;
 use crate::replica::manager::ReplicaManager;
 use crate::replica::offsets_log::OffsetsOnReplicas;
@@ -57,6 +58,7 @@ pub async fn assemble(parts: Parts) -> Result<Arc<Broker>, StartError> {
     let logs =
         Arc::new(load_logs(&config, &world, &topic_configs, failure, failed_dirs, identity.failed_log_dirs).await?);
     let me = identity.broker_id;
+    let cleaner = replica::cleaner::cleaner(&config.cleaner, logs.clone(), world.clock.clone());
     let replicas = Arc::new(ReplicaManager::new(me, logs, config.topic_defaults.clone()));
     let offsets = OffsetsOnReplicas::new(replicas.clone(), &config.offsets);
     let partitions = offsets_partitions(zk.as_ref()).await?;
@@ -83,6 +85,7 @@ pub async fn assemble(parts: Parts) -> Result<Arc<Broker>, StartError> {
             clock: world.clock,
             metadata: Arc::new(MetadataCache::default()),
             replicas,
+            cleaner,
             finalized_features: FinalizedFeaturesCache::default(),
             topic_configs,
             groups: Arc::new(groups),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use config::BrokerConfig;
 use rand::RngExt;
+use storage::cleaner::LogCleaner;
 use tracing::{info, warn};
 use wire::ErrorCode;
 use world::Clock;
@@ -42,6 +43,8 @@ pub struct Broker {
     pub metadata: Arc<MetadataCache>,
     /// Partitions hosted here.
     pub replicas: Arc<ReplicaManager>,
+    /// Cleans compacted logs; `None` with `log.cleaner.enable=false`.
+    pub cleaner: Option<Arc<LogCleaner>>,
     /// The cluster's features.
     pub finalized_features: FinalizedFeaturesCache,
     /// Topics' own settings.

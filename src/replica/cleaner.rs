@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use config::broker::Cleaner as Settings;
+use storage::LogManager;
 use storage::cleaner::{CleanerConfig, LogCleaner};
 use tokio::task::JoinSet;
 use tracing::{error, info};
+use world::Clock;
 
 use crate::broker::Broker;
 
@@ -18,15 +20,15 @@ pub struct CleanerTasks {
     tasks: JoinSet<()>,
 }
 
-/// Starts cleaning; `None` with `log.cleaner.enable=false`.
+/// The cleaner of a broker's logs; `None` with `log.cleaner.enable=false`.
+pub fn cleaner(settings: &Settings, logs: Arc<LogManager>, clock: Arc<dyn Clock>) -> Option<Arc<LogCleaner>> {
+    settings.enable.then(|| Arc::new(LogCleaner::new(cleaner_config(settings), logs, clock)))
+}
+
+/// Starts cleaning, if the broker has a cleaner.
 pub fn start(broker: &Broker) -> Option<CleanerTasks> {
-    let settings = &broker.config.cleaner;
-    if !settings.enable {
-        return None;
-    }
+    let (cleaner, settings) = (broker.cleaner.clone()?, &broker.config.cleaner);
     info!("Starting the log cleaner");
-    let cleaner = LogCleaner::new(cleaner_config(settings), broker.replicas.logs().clone(), broker.clock.clone());
-    let cleaner = Arc::new(cleaner);
     let mut tasks = JoinSet::new();
     for number in 0..settings.threads {
         tasks.spawn(clean(cleaner.clone(), number, settings.backoff));

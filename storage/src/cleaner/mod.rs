@@ -251,6 +251,7 @@ impl LogCleaner {
             now_ms: self.clock.now_ms(),
             pace: self,
             stats: CleanerStats::default(),
+            hashes: Vec::new(),
             unpaced: 0,
         };
         match pass.run() {

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::offset_map::{MapLimits, OffsetMap};
+use super::offset_map::{KeyHash, MapLimits, OffsetMap};
 use super::output::Output;
 use super::plan::{Cleanable, group_segments};
 use super::retain::{Fate, LastRecord, Round};
@@ -50,6 +50,8 @@ pub(super) struct Pass<'a> {
     pub(super) now_ms: i64,
     pub(super) pace: &'a dyn Pace,
     pub(super) stats: CleanerStats,
+    /// Keys of the batch at hand, with their offsets.
+    pub(super) hashes: Vec<(KeyHash, i64)>,
     /// Bytes read or written that [`Pace::note_io`] has not heard of yet.
     pub(super) unpaced: u64,
 }
@@ -116,14 +118,23 @@ impl Pass<'_> {
         // Not those of the first segment that ended before `start`, as in Kafka: their markers will not be met, and their
         // producers' next transactions would count as aborted.
         transactions.add_aborted(log.aborted_between(start, end)?);
+        let (partition, count) = (log.partition(), dirty.len());
+        tracing::debug!(
+            "Building offset map for log {partition} for {count} segments in offset range [{start}, {end})."
+        );
         for (number, segment) in dirty.iter().enumerate() {
             let next_base = dirty.get(number + 1).map_or(end, |next| next.base_offset);
             if !self.map_segment(segment, start, &mut map, &mut transactions)? {
+                let base = segment.base_offset;
+                tracing::debug!(
+                    "Offset map is full, {number} segments fully mapped, segment with base offset {base} is partially mapped"
+                );
                 break;
             }
             // Offsets may be missing at its end.
             map.latest_offset = next_base - 1;
         }
+        tracing::debug!("Offset map for log {partition} complete.");
         Ok(map)
     }
 
@@ -172,23 +183,23 @@ impl Pass<'_> {
         if header.magic < 2 {
             for record in batch.records(UNPACK_LIMIT)? {
                 let key = record.key.as_deref().filter(|_| record.offset >= start);
-                if key.is_some_and(|key| !map.put(key, record.offset)) {
+                if key.is_some_and(|key| !map.put(map.hash(key), record.offset)) {
                     return Ok(false);
                 }
                 self.stats.map_messages_read += 1;
             }
             return Ok(true);
         }
+        self.hashes.clear();
         for record in RawRecords::new(&unpack(batch)?, header.record_count)? {
             let record = record?;
             let offset = header.base_offset.wrapping_add(record.offset_delta);
             let key = record.key.filter(|_| offset >= start);
-            if key.is_some_and(|key| !map.put(key, offset)) {
-                return Ok(false);
-            }
+            self.hashes.extend(key.map(|key| (map.hash(key), offset)));
             self.stats.map_messages_read += 1;
         }
-        Ok(true)
+        // One look right behind the other, see `offset_map.rs`.
+        Ok(self.hashes.iter().all(|(key, offset)| map.put(*key, *offset)))
     }
 
     /// Writes a group of segments into one, and puts that in their place.
@@ -203,6 +214,8 @@ impl Pass<'_> {
                 return Ok(false);
             }
             output.finish(last.modified_ms()?)?;
+            let (partition, count, base) = (log.partition(), group.len(), first.base_offset);
+            tracing::debug!("Swapping in cleaned segment {base} for {count} segments in log {partition}");
             match log.replace_segments(self.turn, group, &output)? {
                 true => Ok(true),
                 false => Err(CleanError::Aborted),

@@ -11,7 +11,7 @@
 //! A batch from which nothing is left goes too, unless it is the last one of a producer that the log still remembers (its
 //! sequence and epoch would be forgotten) or the last one of the round (the offset would be).
 
-use super::offset_map::OffsetMap;
+use super::offset_map::{KeyHash, OffsetMap};
 use crate::batch::BatchHeader;
 
 /// What one round of cleaning goes by.
@@ -80,6 +80,15 @@ impl Fate {
     }
 }
 
+/// What is known of a record's key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum KeyFacts {
+    /// There is none.
+    NoKey,
+    /// The newest offset of the key in the map; the smallest number when it is not there.
+    Newest(i64),
+}
+
 /// What becomes of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
@@ -92,13 +101,18 @@ pub(super) enum Verdict {
 }
 
 impl Round<'_> {
+    /// What judging a record needs to know of its key.
+    pub(super) fn look_up(&self, key: KeyHash) -> KeyFacts {
+        KeyFacts::Newest(self.map.get(key).unwrap_or(i64::MIN))
+    }
+
     /// Judges a record of a batch whose records are not all discarded.
-    pub(super) fn judge(&self, header: &BatchHeader, offset: i64, key: Option<&[u8]>, has_value: bool) -> Verdict {
+    pub(super) fn judge(&self, header: &BatchHeader, offset: i64, key: KeyFacts, has_value: bool) -> Verdict {
         if header.is_control() || offset > self.map.latest_offset {
             return Verdict::Keep;
         }
-        let Some(key) = key else { return Verdict::Invalid };
-        let is_newest = self.map.get(key).is_none_or(|newest| offset >= newest);
+        let KeyFacts::Newest(newest) = key else { return Verdict::Invalid };
+        let is_newest = offset >= newest;
         if is_newest && (has_value || self.keeps_tombstones(header)) { Verdict::Keep } else { Verdict::Remove }
     }
 
@@ -118,8 +132,8 @@ mod tests {
 
     fn map() -> OffsetMap {
         let mut map = OffsetMap::new(MapLimits::new(1 << 20, 0.9), 10);
-        map.put(b"a", 10);
-        map.put(b"b", 20);
+        map.put(map.hash(b"a"), 10);
+        map.put(map.hash(b"b"), 20);
         map.latest_offset = 50;
         map
     }
@@ -139,7 +153,8 @@ mod tests {
         let old = BatchHeader { magic: 1, ..plain };
         let check = |header: &BatchHeader, offset, key: Option<&[u8]>, has_value, young, verdict| {
             let round = Round { map: &map, now_ms: 1000, upper_bound: 99, keep_legacy_tombstones: young };
-            assert_eq!(round.judge(header, offset, key, has_value), verdict, "{header:?} {offset} {key:?}");
+            let facts = key.map_or(KeyFacts::NoKey, |key| round.look_up(map.hash(key)));
+            assert_eq!(round.judge(header, offset, facts, has_value), verdict, "{header:?} {offset} {key:?}");
         };
         check(&plain, 10, Some(b"a"), true, false, Verdict::Keep);
         check(&plain, 9, Some(b"a"), true, false, Verdict::Remove);

@@ -6,7 +6,8 @@
 
 use std::ops::Range;
 
-use super::retain::{Fate, Round, Verdict};
+use super::offset_map::KeyHash;
+use super::retain::{Fate, KeyFacts, Round, Verdict};
 use crate::batch::{
     Batch, BatchError, BatchHeader, COMPRESSION_MASK, DELETE_HORIZON, HEADER_SIZE, LOG_OVERHEAD, NO_TIMESTAMP,
     RawRecords, Record, TimestampType, bad_compression,
@@ -33,17 +34,23 @@ pub(super) struct Rewritten {
     pub(super) is_same: bool,
 }
 
-/// A record that stays, in the unpacked bytes.
+/// A record in the unpacked bytes.
 #[derive(Debug, Clone)]
 struct Kept {
     range: Range<usize>,
     rest: usize,
     timestamp: i64,
+    offset: i64,
+    has_value: bool,
+    /// Only until it is judged.
+    hash: Option<KeyHash>,
+    key: KeyFacts,
 }
 
 /// Rewrites batches; keeps its buffers between them.
 #[derive(Debug, Default)]
 pub(super) struct Rewriter {
+    /// All records of a batch, and then those that stay.
     kept: Vec<Kept>,
     records: Vec<u8>,
 }
@@ -94,28 +101,46 @@ impl Rewriter {
         done: &mut Rewritten,
     ) -> Result<bool, BatchError> {
         let header = &batch.header;
+        self.read(batch, unpacked, round)?;
+        done.records_read = self.kept.len() as u64;
+        if discard {
+            self.kept.clear();
+            return Ok(false);
+        }
+        // One look right behind the other, see `offset_map.rs`.
+        for record in &mut self.kept {
+            record.key = record.hash.map_or(KeyFacts::NoKey, |hash| round.look_up(hash));
+        }
+        let mut invalid = 0;
+        self.kept.retain(|record| {
+            let verdict = round.judge(header, record.offset, record.key, record.has_value);
+            invalid += u64::from(verdict == Verdict::Invalid);
+            verdict == Verdict::Keep
+        });
+        done.records_invalid = invalid;
+        done.records_kept = self.kept.len() as u64;
+        Ok(self.kept.iter().any(|record| !record.has_value))
+    }
+
+    /// Notes all records.
+    fn read(&mut self, batch: &Batch, unpacked: &[u8], round: &Round<'_>) -> Result<(), BatchError> {
+        let header = &batch.header;
         let is_append_time = header.timestamp_type() == TimestampType::LogAppendTime;
-        let mut has_tombstone = false;
         self.kept.clear();
         for record in RawRecords::new(unpacked, header.record_count)? {
             let record = record?;
-            done.records_read += 1;
-            let offset = header.base_offset.wrapping_add(record.offset_delta);
-            let verdict = match discard {
-                true => Verdict::Remove,
-                false => round.judge(header, offset, record.key, record.has_value),
-            };
-            done.records_invalid += u64::from(verdict == Verdict::Invalid);
-            if verdict != Verdict::Keep {
-                continue;
-            }
-            has_tombstone |= !record.has_value;
             let created = header.base_timestamp.wrapping_add(record.timestamp_delta);
-            let timestamp = if is_append_time { header.max_timestamp } else { created };
-            self.kept.push(Kept { range: record.range, rest: record.rest, timestamp });
+            self.kept.push(Kept {
+                range: record.range,
+                rest: record.rest,
+                timestamp: if is_append_time { header.max_timestamp } else { created },
+                offset: header.base_offset.wrapping_add(record.offset_delta),
+                has_value: record.has_value,
+                hash: record.key.map(|key| round.map.hash(key)),
+                key: KeyFacts::NoKey,
+            });
         }
-        done.records_kept = self.kept.len() as u64;
-        Ok(has_tombstone)
+        Ok(())
     }
 
     fn put_batch(
@@ -231,7 +256,8 @@ fn rewrite_legacy(
     let records = batch.records(UNPACK_LIMIT)?;
     let mut done = Rewritten { records_read: records.len() as u64, ..Rewritten::default() };
     let stays = |record: &Record, done: &mut Rewritten| {
-        let verdict = round.judge(&batch.header, record.offset, record.key.as_deref(), record.value.is_some());
+        let key = record.key.as_deref().map_or(KeyFacts::NoKey, |key| round.look_up(round.map.hash(key)));
+        let verdict = round.judge(&batch.header, record.offset, key, record.value.is_some());
         done.records_invalid += u64::from(verdict == Verdict::Invalid);
         verdict == Verdict::Keep
     };
@@ -277,7 +303,7 @@ mod tests {
     /// Rewrites with a map in which the first `superseded` keys have newer records.
     fn rewrite(batch: &Batch, fate: Fate, superseded: u8) -> (Rewritten, Vec<u8>) {
         let mut map = OffsetMap::new(MapLimits::new(1 << 20, 0.9), 100);
-        (0..superseded).for_each(|key| assert!(map.put(&[key], 1000)));
+        (0..superseded).for_each(|key| assert!(map.put(map.hash(&[key]), 1000)));
         map.latest_offset = 2000;
         let round = Round { map: &map, now_ms: NOW, upper_bound: 0, keep_legacy_tombstones: true };
         let mut out = b"before".to_vec();

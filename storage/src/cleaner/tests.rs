@@ -303,6 +303,26 @@ fn aborted_data_goes_at_once_and_markers_follow_their_data() {
     }
 }
 
+/// A consumer may have found its bytes in a segment just before that is joined to its elder. If it then asked the segment
+/// behind both for aborted transactions, it would hear of none and take aborted records.
+#[test]
+fn a_reader_that_was_overtaken_by_a_swap_still_hears_of_aborted_transactions() {
+    let lab = Lab::new(LogConfig { segment_bytes: 1 << 20, ..compact() });
+    let log = lab.log();
+    append(&log, &[("a", Some("1"))]);
+    lab.roll();
+    put(&log, batch(producer(1, 0).transactional(), &[("b", Some("aborted"))]), AppendOrigin::Client);
+    marker(&log, 1, ControlType::Abort);
+    put(&log, batch(producer(1, 1), &[("c", Some("1"))]), AppendOrigin::Client);
+    lab.roll();
+    let slice = log.read(Offset(1), 1 << 20, log.log_end_offset(), true).unwrap().slice.unwrap();
+    let before = log.aborted_transactions(Offset(1), &slice).unwrap();
+    lab.clean();
+    assert_eq!(log.segment_count(), 2);
+    assert_eq!((before.len(), log.aborted_transactions(Offset(1), &slice).unwrap()), (1, before.clone()));
+    assert_eq!(Batches::new(slice.read().unwrap()).count(), 3, "the old bytes can be read to their end");
+}
+
 #[test]
 fn undecided_transactions_are_not_cleaned() {
     let lab = Lab::new(compact());
