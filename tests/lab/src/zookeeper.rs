@@ -133,6 +133,11 @@ impl ZooKeeper {
         mode(self.port).as_deref() == Some("leader")
     }
 
+    /// Whether a standalone server, Apache's or ours, serves on `port`.
+    pub fn serves(port: u16) -> bool {
+        mode(port).as_deref() == Some("standalone")
+    }
+
     /// The process, while it runs.
     pub fn process(&mut self) -> Option<&mut Process> {
         self.process.as_mut()
