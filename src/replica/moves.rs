@@ -167,7 +167,12 @@ impl ReplicaManager {
         }
         let log = partition.log();
         let end = log.log_end_offset();
+        let start = future.log_start_offset();
         let copied = copy_some(&log, &future, SLICE)?;
+        if future.log_start_offset() != start {
+            // DeleteRecords waits for the copy as well.
+            partition.wake_all();
+        }
         if future.log_end_offset() < end {
             return Ok(Step::Copied(copied));
         }

@@ -51,6 +51,11 @@ pub fn record(topic: &str, partition: i32, value: &str) -> ProducerRecord {
 
 /// All values of a partition, by offset from 0.
 pub async fn values(cluster: &Cluster, topic: &str, partition: i32, count: usize) -> Vec<String> {
+    values_from(cluster, topic, partition, 0, count).await
+}
+
+/// The first values of a partition whose log starts at `start`.
+pub async fn values_from(cluster: &Cluster, topic: &str, partition: i32, start: i64, count: usize) -> Vec<String> {
     let mut consumer = Consumer::new(cluster.clone(), ConsumerOptions::default());
     consumer.assign([(TopicPartition::new(topic, partition), Start::Earliest)]);
     let deadline = tokio::time::Instant::now() + LIMIT;
@@ -58,7 +63,7 @@ pub async fn values(cluster: &Cluster, topic: &str, partition: i32, count: usize
     while values.len() < count {
         assert!(tokio::time::Instant::now() < deadline, "{topic}-{partition}: {} of {count} records", values.len());
         for record in consumer.poll(Duration::from_millis(200)).await.unwrap_or_default() {
-            assert_eq!(record.offset.0, values.len() as i64, "offsets have no gap");
+            assert_eq!(record.offset.0, start + values.len() as i64, "offsets have no gap");
             values.push(String::from_utf8(record.value.unwrap().to_vec()).unwrap());
         }
     }

@@ -438,3 +438,22 @@ fn a_copy_behind_what_was_cleaned_is_begun_anew() {
     drop((log, manager));
     assert_eq!(load(&disk).future(&partition(0)).unwrap().log_end_offset(), Offset(0));
 }
+
+#[test]
+fn where_a_client_let_a_log_start_is_remembered_across_stops_and_kills() {
+    for clean in [true, false] {
+        let disk = MemDisk::new();
+        let manager = load(&disk);
+        let log = make(&manager, 0);
+        log.append_as_leader(records(), LeaderEpoch(0), AppendOrigin::Client).unwrap();
+        log.raise_high_watermark(Offset(2));
+        assert!(log.maybe_increment_log_start_offset(Offset(1)).unwrap());
+        match clean {
+            true => manager.shutdown().unwrap(),
+            false => manager.checkpoint_log_starts().unwrap(),
+        }
+        drop((log, manager));
+        let log = load(&disk).get(&partition(0)).unwrap();
+        assert_eq!((log.log_start_offset(), log.log_end_offset()), (Offset(1), Offset(2)), "clean: {clean}");
+    }
+}
