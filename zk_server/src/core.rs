@@ -512,6 +512,8 @@ impl Core {
             Request::WhoAmI => proto::client_infos(&asker.identities, body),
             // These have ways of their own.
             Request::Auth { .. } | Request::Sasl { .. } => return Err(ErrorCode::SystemError),
+            // The server's own operation: from a client its path never makes sense to `PrepRequestProcessor`.
+            Request::DeleteContainer => return Err(ErrorCode::BadArguments),
             Request::Reconfig if self.limits.reconfig_enabled => return Err(ErrorCode::Unimplemented),
             Request::Reconfig => return Err(ErrorCode::ReconfigDisabled),
         }

@@ -94,6 +94,7 @@ pub mod op {
     pub const CHECK_WATCHES: i32 = 17;
     pub const REMOVE_WATCHES: i32 = 18;
     pub const CREATE_CONTAINER: i32 = 19;
+    pub const DELETE_CONTAINER: i32 = 20;
     pub const CREATE_TTL: i32 = 21;
     pub const MULTI_READ: i32 = 22;
     pub const AUTH: i32 = 100;
@@ -307,6 +308,7 @@ pub enum Request<'a> {
     GetAllChildrenNumber { path: &'a str },
     WhoAmI,
     Reconfig,
+    DeleteContainer,
     CloseSession,
 }
 
@@ -366,6 +368,7 @@ pub fn decode_body<'a>(op: i32, input: &mut Decoder<'a>) -> Result<Request<'a>, 
         op::GET_ALL_CHILDREN_NUMBER => Request::GetAllChildrenNumber { path: input.string()? },
         op::WHO_AM_I => Request::WhoAmI,
         op::RECONFIG => Request::Reconfig,
+        op::DELETE_CONTAINER => Request::DeleteContainer,
         op::CLOSE_SESSION => Request::CloseSession,
         unknown => return Err(BadRequest::UnknownOp(unknown)),
     })

@@ -241,9 +241,30 @@ fn hex(bytes: &[u8]) -> Vec<u8> {
     Md5::digest(bytes).iter().flat_map(|byte| format!("{byte:02x}").into_bytes()).collect()
 }
 
+/// Tries bytes as a client's answer to a challenge; nothing may panic. For fuzz targets.
+pub fn fuzz(bytes: &[u8]) {
+    let users = [("bob".to_string(), "secret".to_string())].into();
+    let mut exchange = Exchange::Challenged("nonce".into());
+    let _ = exchange.step(bytes, &users, String::new);
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
+        #[test]
+        fn any_answer_is_read_or_refused(
+            text in "(charset|realm|nonce|cnonce|qop|username|response)?=?\"?[a-z\\\\\",= ]{0,12}\"?,?[^a]{0,8}",
+            bytes in prop::collection::vec(any::<u8>(), 0..40),
+        ) {
+            fuzz(text.as_bytes());
+            fuzz(&bytes);
+        }
+    }
 
     const NONCE: &str = "gk0kNq3/V0d6aR1eC1o8hQ==";
 

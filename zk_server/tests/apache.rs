@@ -429,6 +429,7 @@ fn by_hand() -> Vec<Step> {
             out.int(7);
         }),
     ];
+    steps.push(step(0, "delete container".into(), op::DELETE_CONTAINER, Body::Nothing, |out| out.string("/a")));
     for unknown in [4711, 0, -1] {
         steps.push(step(1, format!("operation {unknown}"), unknown, Body::Closed, |_| ()));
     }

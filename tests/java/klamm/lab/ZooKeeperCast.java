@@ -152,10 +152,10 @@ final class ZooKeeperCast implements AutoCloseable {
 
     /** Another client goes on with the session of this one. */
     void takeOver(String who, String heir) {
-        Player player = players.get(who);
-        join(heir, "", player.client.getSessionId(), player.client.getSessionPasswd());
+        Player player = players.remove(who);
+        // It must not come back and take its session again.
         player.gate.close();
-        players.remove(who);
+        join(heir, "", player.client.getSessionId(), player.client.getSessionPasswd());
         System.out.println(heir + " has the session of " + who);
     }
 
@@ -170,8 +170,9 @@ final class ZooKeeperCast implements AutoCloseable {
             System.out.println("whoever has no password finds the session expired");
             thief.gate.close();
             // Apache's server closes the owner's connection all the same, before it looks at the password.
-            owner.await(KeeperState.SyncConnected);
-            sync(owner.client);
+            do {
+                owner.await(KeeperState.SyncConnected);
+            } while (sync(owner.client) != KeeperException.Code.OK);
         } catch (Exception e) {
             throw new IllegalStateException(who, e);
         }

@@ -1,0 +1,4 @@
+//! A login configuration of the embedded server.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| zk_server::jaas::fuzz(bytes));
