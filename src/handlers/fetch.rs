@@ -14,13 +14,14 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use storage::Log;
 use storage::convert::DownConversion;
 use wire::fetch::{
     AbortedTransaction, EpochEndOffset, FetchPartition, FetchableTopicResponse, LeaderIdAndEpoch, NodeEndpoint,
     PartitionData,
 };
 use wire::{ErrorCode, FetchRequest, FetchResponse, Records, Uuid};
-use zk_paths::ids::TopicName;
+use zk_paths::ids::{Offset, TopicName};
 
 use crate::locks::lock;
 use super::Context;
@@ -177,7 +178,7 @@ impl<'a> Fetching<'a> {
     async fn all(&self, wanted: Vec<Wanted>, wait: Duration) -> (Targets, Vec<Outcome>) {
         let target = |wanted| Target { number: 0, partition: find(self.broker, &wanted, self.follower), wanted };
         let targets: Targets = wanted.into_iter().map(target).collect();
-        let mut outcomes = self.read(&targets);
+        let mut outcomes = self.read(&targets).await;
         if wait.is_zero() || targets.is_empty() {
             return (targets, outcomes);
         }
@@ -188,12 +189,12 @@ impl<'a> Fetching<'a> {
             let partitions = targets.iter().filter_map(|target| target.partition.as_ref().ok());
             let _registered: Vec<_> = partitions.map(|partition| partition.waiters().register(&waiter)).collect();
             // Between the read and the registration an append may have gone by: look again before sleeping.
-            outcomes = self.read(&targets);
+            outcomes = self.read(&targets).await;
             if self.missing(&outcomes).is_none() {
                 break;
             }
             let timed_out = tokio::time::timeout_at(deadline, waiter.woken()).await.is_err();
-            outcomes = self.read(&targets);
+            outcomes = self.read(&targets).await;
             if timed_out {
                 break;
             }
@@ -208,7 +209,7 @@ impl<'a> Fetching<'a> {
         loop {
             let find = |wanted: &Wanted| find(self.broker, wanted, self.follower);
             let targets = lock(session).look(find, |partition| partition.waiters());
-            let outcomes = self.read(&targets);
+            let outcomes = self.read(&targets).await;
             let Some(missing) = self.missing(&outcomes).filter(|_| tokio::time::Instant::now() < deadline) else {
                 return (targets, outcomes);
             };
@@ -231,7 +232,18 @@ impl<'a> Fetching<'a> {
         (!urgent && bytes < self.min_bytes).then(|| (self.min_bytes - bytes) as i64)
     }
 
-    fn read(&self, targets: &Targets) -> Vec<Outcome> {
+    /// Reads all of them. What has to come from the disk to find a batch is brought by a blocking thread first.
+    async fn read(&self, targets: &Targets) -> Vec<Outcome> {
+        let cold: Vec<(Arc<Log>, Offset)> = targets.iter().filter_map(cold).collect();
+        if !cold.is_empty() {
+            let warming = tokio::task::spawn_blocking(move || cold.iter().for_each(|(log, offset)| log.warm(*offset)));
+            // Whatever went wrong, the read says it.
+            let _ = warming.await;
+        }
+        self.read_cached(targets)
+    }
+
+    fn read_cached(&self, targets: &Targets) -> Vec<Outcome> {
         let mut left = self.max_bytes;
         let mut whole_batch = self.context.api_version >= 3;
         let mut outcomes = Vec::with_capacity(targets.len());
@@ -306,6 +318,12 @@ impl Piecewise for DownConversion {
     fn next_piece(&mut self) -> std::io::Result<bytes::Bytes> {
         DownConversion::next_piece(self)
     }
+}
+
+/// The log of a partition in which finding the wanted offset has to wait for the disk.
+fn cold(target: &Target<Arc<Partition>>) -> Option<(Arc<Log>, Offset)> {
+    let (log, offset) = (target.partition.as_ref().ok()?.log(), target.wanted.fetch_offset.into());
+    log.is_cold(offset).then_some((log, offset))
 }
 
 /// A deadline further away than a month is none: the timer's range is bounded.

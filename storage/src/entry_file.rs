@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use world::{Disk, DiskFile};
 
+use crate::access::Access;
 use crate::error::{Attempt, StorageError};
 use crate::log_path::SharedDir;
 
@@ -136,6 +137,14 @@ impl<E: Entry> EntryFile<E> {
     /// The last entry for which `before` holds, with its number; entries must be ordered so that it holds for a first
     /// part of them.
     pub(crate) fn search(&self, before: impl Fn(&E) -> bool) -> Result<Option<(usize, E)>, StorageError> {
+        self.search_with(before, Access::Disk)
+    }
+
+    pub(crate) fn search_with(
+        &self,
+        before: impl Fn(&E) -> bool,
+        access: Access,
+    ) -> Result<Option<(usize, E)>, StorageError> {
         let (file, mut high) = {
             let inner = self.looked_at()?;
             let first_recent = inner.count - inner.recent.len();
@@ -152,7 +161,7 @@ impl<E: Entry> EntryFile<E> {
         let mut found = None;
         while low < high {
             let middle = low + (high - low) / 2;
-            match self.read(&file, middle)?.filter(|entry| before(entry)) {
+            match self.read_with(&file, middle, access)?.filter(|entry| before(entry)) {
                 Some(entry) => {
                     found = Some((middle, entry));
                     low = middle + 1;
@@ -267,9 +276,13 @@ impl<E: Entry> EntryFile<E> {
     }
 
     fn read(&self, file: &Arc<dyn DiskFile>, number: usize) -> Result<Option<E>, StorageError> {
+        self.read_with(file, number, Access::Disk)
+    }
+
+    fn read_with(&self, file: &Arc<dyn DiskFile>, number: usize, access: Access) -> Result<Option<E>, StorageError> {
         let mut bytes = [0; 16];
         let Some(place) = bytes.get_mut(..E::SIZE) else { return Ok(None) };
-        let read = file.read_at(place, (number * E::SIZE) as u64).attempt("read", &self.path())?;
+        let read = access.read_at(file, place, (number * E::SIZE) as u64).attempt_at("read", || self.path())?;
         Ok(if read == E::SIZE { E::decode(place) } else { None })
     }
 }

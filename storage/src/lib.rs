@@ -7,6 +7,7 @@
 //! In reading order: [`batch`] and [`compression`], what a segment holds; [`log`], one partition; [`log_manager`],
 //! all of them in their directories; [`recovery`], how they are opened; then the small files.
 
+mod access;
 mod be;
 mod crc;
 

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use world::Disk;
 
+use crate::access::Access;
 use crate::be::i32_at;
 use crate::entry_file::{Entry, EntryFile};
 use crate::error::StorageError;
@@ -65,8 +66,12 @@ impl OffsetIndex {
 
     /// The last entry at or before `offset`, or the segment's start.
     pub(crate) fn lookup(&self, offset: i64) -> Result<OffsetPosition, StorageError> {
+        self.lookup_with(offset, Access::Disk)
+    }
+
+    pub(crate) fn lookup_with(&self, offset: i64, access: Access) -> Result<OffsetPosition, StorageError> {
         let relative = offset.saturating_sub(self.base_offset);
-        let found = self.entries.search(|entry| i64::from(entry.relative_offset) <= relative)?;
+        let found = self.entries.search_with(|entry| i64::from(entry.relative_offset) <= relative, access)?;
         let start = OffsetPosition { offset: self.base_offset, position: 0 };
         Ok(found.map_or(start, |(_, entry)| self.absolute(entry)))
     }

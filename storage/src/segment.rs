@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use arc_swap::ArcSwapOption;
 use world::{Disk, DiskFile};
 
+use crate::access::Access;
 use crate::batch::{Batch, BatchError, BatchHeader, HEADER_SIZE, NO_TIMESTAMP};
 use crate::error::{Attempt, StorageError};
 use crate::file_name::{FileKind, FileState, SegmentFile};
@@ -207,12 +208,14 @@ impl Segment {
 
     /// The first batch whose last offset is at or behind `offset`, or `None` when all of the segment lies before it.
     pub(crate) fn find(&self, offset: i64) -> Result<Option<Found>, StorageError> {
-        let start = self.believed(self.offset_index.lookup(offset)?)?;
-        self.find_from(start, offset)
+        self.find_with(offset, Access::Disk)
     }
 
-    fn find_from(&self, mut position: u64, offset: i64) -> Result<Option<Found>, StorageError> {
-        while let Some(header) = self.header_at(position)? {
+    /// The same, perhaps without the disk: then an error of the kind `WouldBlock` says that it is needed.
+    pub(crate) fn find_with(&self, offset: i64, access: Access) -> Result<Option<Found>, StorageError> {
+        let entry = self.offset_index.lookup_with(offset, access)?;
+        let mut position = self.believed_with(entry, access)?;
+        while let Some(header) = self.header_with(position, access)? {
             if header.last_offset() >= offset {
                 return Ok(Some(Found { header, position }));
             }
@@ -224,12 +227,18 @@ impl Segment {
     /// The header at a position; `None` at the end. A batch that is not all there is damage: passing over it would be to
     /// pass over records without a word.
     pub(crate) fn header_at(&self, position: u64) -> Result<Option<BatchHeader>, StorageError> {
+        self.header_with(position, Access::Disk)
+    }
+
+    fn header_with(&self, position: u64, access: Access) -> Result<Option<BatchHeader>, StorageError> {
         let size = self.size();
         if position >= size {
             return Ok(None);
         }
         let mut bytes = [0; HEADER_SIZE];
-        let read = self.file()?.read_at(&mut bytes, position).attempt_at("read", || self.path(FileKind::Log))?;
+        let wanted = usize::try_from(size - position).unwrap_or(HEADER_SIZE).min(HEADER_SIZE);
+        let bytes = bytes.get_mut(..wanted).unwrap_or_default();
+        let read = access.read_at(&self.file()?, bytes, position).attempt_at("read", || self.path(FileKind::Log))?;
         let left = usize::try_from(size - position).unwrap_or(usize::MAX);
         let whole = |header: BatchHeader| match header.size <= left {
             true => Ok(Some(header)),
@@ -276,8 +285,12 @@ impl Segment {
     /// The position that an index entry gives, if a batch is there that it may have been made for; else the start. Kafka
     /// before 3.0 made one entry for several batches: then it names the last offset of all and where the first begins.
     fn believed(&self, entry: OffsetPosition) -> Result<u64, StorageError> {
+        self.believed_with(entry, Access::Disk)
+    }
+
+    fn believed_with(&self, entry: OffsetPosition, access: Access) -> Result<u64, StorageError> {
         let named = |h: &BatchHeader| h.base_offset >= self.base_offset && h.last_offset() <= entry.offset;
-        match self.header_at(entry.position) {
+        match self.header_with(entry.position, access) {
             _ if entry.position == 0 => Ok(0),
             Ok(header) => Ok(if header.as_ref().is_some_and(named) { entry.position } else { 0 }),
             Err(StorageError::Damaged { .. }) => Ok(0),

@@ -65,6 +65,11 @@ impl MemDisk {
         self.tree().capacity = bytes;
     }
 
+    /// Whether nothing is in the page cache, so that [`DiskFile::read_cached_at`] answers `WouldBlock`.
+    pub fn set_cold(&self, is_cold: bool) {
+        self.tree().is_cold = is_cold;
+    }
+
     /// The modification time that later changes give to files.
     pub fn set_now_ms(&self, now_ms: i64) {
         self.tree().now_ms = now_ms;
@@ -249,7 +254,7 @@ impl DiskFile for MemFile {
     }
 
     fn read_cached_at(&self, buf: &mut [u8], position: u64) -> io::Result<usize> {
-        self.read_at(buf, position)
+        if self.disk.tree().is_cold { Err(io::ErrorKind::WouldBlock.into()) } else { self.read_at(buf, position) }
     }
 
     fn write_at(&self, slices: &mut [IoSlice<'_>], position: u64) -> io::Result<()> {
@@ -345,6 +350,7 @@ struct Tree {
     fail_from: Option<u64>,
     fail_once: Option<u64>,
     capacity: Option<u64>,
+    is_cold: bool,
     now_ms: i64,
 }
 
@@ -360,6 +366,7 @@ impl Default for Tree {
             fail_from: None,
             fail_once: None,
             capacity: None,
+            is_cold: false,
             now_ms: 0,
         }
     }

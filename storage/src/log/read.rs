@@ -8,6 +8,7 @@ use world::DiskFile;
 use zk_paths::ids::{LeaderEpoch, Offset};
 
 use super::Log;
+use crate::access::Access;
 use crate::error::StorageError;
 use crate::segment::{RecordAt, Segment};
 use crate::tail::Sighting;
@@ -102,6 +103,27 @@ impl Log {
             read_below(segments, from.0, max_bytes, max_offset.0, min_one_message, &sighting)
         };
         Ok(self.with_segments(read)?)
+    }
+
+    /// Whether finding the batch that holds `from` has to wait for the disk. Consumers that follow the log are answered from
+    /// memory; for others the page cache is asked.
+    pub fn is_cold(&self, from: Offset) -> bool {
+        let sighting = self.tail.sight(from.0, i64::MAX);
+        if sighting.start.is_some() || from.0 >= sighting.end_offset || from < self.log_start_offset() {
+            return false;
+        }
+        let segments = self.segments.load();
+        let floor = segments.partition_point(|segment| segment.base_offset <= from.0).saturating_sub(1);
+        let found = segments.get(floor).map(|segment| segment.find_with(from.0, Access::PageCache));
+        matches!(found, Some(Err(StorageError::Io { source, .. })) if source.kind() == io::ErrorKind::WouldBlock)
+    }
+
+    /// Brings into the page cache what [`Log::read`] will look at to find that batch. Waits for the disk; what is wrong with
+    /// it the read will say.
+    pub fn warm(&self, from: Offset) {
+        if let Ok(Fetched { slice: Some(slice), .. }) = self.read(from, 1, self.log_end_offset(), true) {
+            let _ = self.aborted_transactions(from, &slice);
+        }
     }
 
     /// Reads with the list of segments. A segment that is not found was deleted since the list was taken, if there is

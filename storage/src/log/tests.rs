@@ -161,6 +161,21 @@ fn reads_stop_at_the_limit_and_keep_the_first_batch_whole() {
 }
 
 #[test]
+fn lookups_that_need_the_disk_are_known_before_they_are_made() {
+    let disk = MemDisk::new();
+    let log = open(&disk, LogConfig { index_interval_bytes: 100, ..LogConfig::default() });
+    (0..300).for_each(|_| drop(append(&log, &[b"value"])));
+    assert!(!log.is_cold(Offset(5)));
+    disk.set_cold(true);
+    assert!(log.is_cold(Offset(5)) && log.is_cold(Offset(200)));
+    // Memory knows the newest batches, and where the log begins and ends.
+    assert!(!log.is_cold(Offset(290)) && !log.is_cold(Offset(300)) && !log.is_cold(Offset(-1)));
+    log.warm(Offset(5));
+    log.warm(Offset(999));
+    assert!(log.read(Offset(5), 1000, Offset(300), true).unwrap().slice.is_some(), "a read goes to the disk");
+}
+
+#[test]
 fn refused_records_leave_no_trace() {
     let disk = MemDisk::new();
     let compact = LogConfig { compact: true, max_message_bytes: 200, ..LogConfig::default() };

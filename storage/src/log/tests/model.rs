@@ -50,9 +50,9 @@ pub(super) struct Model {
     pub(super) start: i64,
     /// Next sequence of each producer, and whether it has an open transaction.
     producers: [(i32, bool); 4],
-    /// Producers have other ids after every truncation: which of their records are left is not theirs to know. So have
-    /// those without a transaction when the start moves: with only a marker left of one, its next sequence is refused.
-    generations: [i64; 4],
+    /// Producers have other ids after every truncation, and when the start moves: which of their records are left is not
+    /// theirs to know, and with only a marker left of one, its next sequence is refused. Their transactions stay open.
+    generation: i64,
 }
 
 impl Model {
@@ -87,7 +87,7 @@ pub(super) fn play(log: &Log, model: &mut Model, number: usize, deed: &Deed) -> 
         }
         Deed::Transactional(producer) => {
             let (sequence, is_open) = &mut model.producers[*producer as usize];
-            let id = i64::from(*producer) + 4 * model.generations[*producer as usize];
+            let id = i64::from(*producer) + 4 * model.generation;
             let fields = ProducerFields { id, epoch: 0, base_sequence: *sequence };
             let mut builder = BatchBuilder::new().producer(fields).transactional();
             let value = format!("{number} of {producer}").into_bytes();
@@ -100,7 +100,7 @@ pub(super) fn play(log: &Log, model: &mut Model, number: usize, deed: &Deed) -> 
             if std::mem::take(&mut model.producers[*producer as usize].1) {
                 let control_type = if *aborts { ControlType::Abort } else { ControlType::Commit };
                 let marker = EndTransactionMarker { control_type, coordinator_epoch: 0 };
-                let batch = marker.batch(i64::from(*producer) + 4 * model.generations[*producer as usize], 0, -1, NOW);
+                let batch = marker.batch(i64::from(*producer) + 4 * model.generation, 0, -1, NOW);
                 log.append_as_leader(batch, EPOCH, AppendOrigin::Coordinator)?;
                 model.append(vec![marker_value(&marker)]);
             }
@@ -115,14 +115,14 @@ pub(super) fn play(log: &Log, model: &mut Model, number: usize, deed: &Deed) -> 
             if begin >= model.start {
                 log.truncate_to(Offset(begin))?;
                 model.records.truncate(begin as usize);
-                forget_producers(model, |_| true);
+                forget_producers(model);
             }
         }
         Deed::StartOver(further) => {
             let offset = model.end() + i64::from(*further);
             log.truncate_fully_and_start_at(Offset(offset), None)?;
             model.records = vec![None; offset as usize];
-            forget_producers(model, |_| true);
+            forget_producers(model);
         }
         Deed::StartAt(at) => {
             log.set_high_watermark(log.log_end_offset());
@@ -139,19 +139,15 @@ pub(super) fn play(log: &Log, model: &mut Model, number: usize, deed: &Deed) -> 
         Deed::Reopen(_) => {}
     }
     if model.start != log.log_start_offset().0 {
-        forget_producers(model, |is_open| !is_open);
+        forget_producers(model);
     }
     model.start = log.log_start_offset().0;
     Ok(())
 }
 
-fn forget_producers(model: &mut Model, which: impl Fn(bool) -> bool) {
-    for (producer, generation) in model.producers.iter_mut().zip(&mut model.generations) {
-        if which(producer.1) {
-            *producer = Default::default();
-            *generation += 1;
-        }
-    }
+fn forget_producers(model: &mut Model) {
+    model.producers = Default::default();
+    model.generation += 1;
 }
 
 fn marker_value(marker: &EndTransactionMarker) -> Vec<u8> {
