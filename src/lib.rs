@@ -3,6 +3,7 @@
 pub mod assembly;
 mod background;
 pub mod broker;
+mod by_topic;
 pub mod cli;
 pub mod controller_runner;
 pub mod error_mapping;

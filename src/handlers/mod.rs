@@ -13,8 +13,6 @@ use wire::{ApiKey, Budget, Message, Reader, RequestHeader, Str, encode_response}
 use crate::broker::Broker;
 use crate::net::{Content, Origin, Reply, Service};
 
-mod by_topic;
-
 /// What a handler knows of its request besides the body.
 #[derive(Debug)]
 pub struct Context<'a> {

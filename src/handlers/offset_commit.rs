@@ -9,8 +9,9 @@ use std::sync::Arc;
 use wire::offset_commit::OffsetCommitResponsePartition;
 use wire::{ErrorCode, OffsetCommitRequest, OffsetCommitResponse};
 
-use super::{Context, by_topic};
+use super::Context;
 use crate::broker::Broker;
+use crate::by_topic;
 
 /// Answers an OffsetCommit request.
 pub async fn handle(

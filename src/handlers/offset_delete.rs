@@ -8,8 +8,9 @@ use std::sync::Arc;
 use wire::offset_delete::OffsetDeleteResponsePartition;
 use wire::{ErrorCode, OffsetDeleteRequest, OffsetDeleteResponse};
 
-use super::{Context, by_topic};
+use super::Context;
 use crate::broker::Broker;
+use crate::by_topic;
 
 /// Answers an OffsetDelete request.
 pub async fn handle(
