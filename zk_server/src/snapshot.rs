@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use world::{Disk, DiskFile};
+use world::{Disk, DiskFile, MemDisk};
 
 use crate::acl::Acl;
 use crate::jute::{Decoder, Encoder, JuteError};
@@ -233,9 +233,18 @@ fn read_node<'a>(input: &mut Decoder<'a>) -> Result<(&'a str, Node), JuteError> 
     Ok((path, node))
 }
 
+/// Tries bytes as a snapshot; nothing may panic. For fuzz targets.
+pub fn fuzz(bytes: &[u8]) {
+    let (disk, path) = (MemDisk::new(), Path::new("/snapshot"));
+    let written = disk.create_new(path).and_then(|file| file.write_at(&mut [IoSlice::new(bytes)], 0));
+    if written.is_ok() {
+        let _ = read(&disk, path, State::new(Duration::from_millis(100), 0), Duration::ZERO);
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use world::MemDisk;
+    use proptest::prelude::*;
 
     use super::*;
     use crate::txn::Change;
@@ -321,5 +330,21 @@ mod tests {
         }
         disk.open(&path).unwrap().set_len(len - 8).unwrap();
         assert!(read(&disk, &path, State::new(TICK, 0), TICK).is_err(), "the end mark is missing");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
+        #[test]
+        fn random_bytes_do_no_harm(entries in prop::collection::vec(any::<u8>(), 0..200), kind in 0u8..4, lie in any::<u32>()) {
+            fuzz(&entries);
+            // Behind a good header; then in a block that is whole, then in one that lies about its length.
+            let entries = [&[kind], &entries[..]].concat();
+            let length = (entries.len() as u32).to_be_bytes();
+            let header = [&MAGIC[..], &FORMAT.to_be_bytes(), &7i64.to_be_bytes()].concat();
+            let crc = block_crc(length, &entries).to_be_bytes();
+            fuzz(&[&header, &entries[..]].concat());
+            fuzz(&[&header, &length[..], &crc, &entries].concat());
+            fuzz(&[&header, &lie.to_be_bytes()[..], &crc, &entries].concat());
+        }
     }
 }

@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use thiserror::Error;
-use world::{Disk, DiskFile};
+use world::{Disk, DiskFile, MemDisk};
 
 use crate::window::Window;
 
@@ -324,9 +324,18 @@ fn header_is_whole(header: &[u8]) -> bool {
     }
 }
 
+/// Tries bytes as a log file; nothing may panic. For fuzz targets.
+pub fn fuzz(bytes: &[u8]) {
+    let (disk, path) = (MemDisk::new(), Path::new("/log"));
+    let written = disk.create_new(path).and_then(|file| file.write_at(&mut [IoSlice::new(bytes)], 0));
+    if written.is_ok() {
+        let _ = scan(&disk, path, |_, _| Ok(()));
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use world::MemDisk;
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -483,5 +492,18 @@ mod tests {
         let file = disk.create_new(path).unwrap();
         file.write_at(&mut [IoSlice::new(b"ZKLG, as Apache ZooKeeper writes it, and more")], 0).unwrap();
         assert!(read(&disk, path).unwrap_err().contains("no transaction log"));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
+        #[test]
+        fn random_bytes_do_no_harm(bytes in prop::collection::vec(any::<u8>(), 0..200), lie in any::<u32>(), synced in any::<u64>()) {
+            fuzz(&bytes);
+            // Behind a good header; then as a whole record, then as one that lies about its length.
+            let (header, record) = (file_header(1), record_header(synced, &bytes));
+            fuzz(&[&header, &bytes[..]].concat());
+            fuzz(&[&header, &record[..], &bytes].concat());
+            fuzz(&[&header, &RECORD_MAGIC[..], &lie.to_be_bytes()[..], &record[8..], &bytes].concat());
+        }
     }
 }
