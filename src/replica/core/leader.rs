@@ -49,9 +49,10 @@ impl Leader {
         live.map(|(_, follower)| follower.start).fold(log_start_offset, Offset::min)
     }
 
-    /// Whether `min.insync.replicas` lets a produce with acks=all begin (and, after the append, succeed).
+    /// Whether `min.insync.replicas` lets a produce with acks=all begin (and, after the append, succeed). It never asks for
+    /// more replicas than the partition has (`Partition.effectiveMinIsr`).
     pub fn enough_replicas(&self, min_insync_replicas: usize) -> bool {
-        self.isr.len() >= min_insync_replicas
+        self.isr.len() >= min_insync_replicas.min(self.followers.len() + 1)
     }
 }
 
@@ -79,5 +80,7 @@ mod tests {
         let leader = Leader::new(BrokerId(1), &[1, 2], &[1]);
         assert!(leader.enough_replicas(1));
         assert!(!leader.enough_replicas(2));
+        let only = Leader::new(BrokerId(1), &[1], &[1]);
+        assert!(only.enough_replicas(2), "a partition with one replica needs no second one");
     }
 }
