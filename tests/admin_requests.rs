@@ -11,13 +11,14 @@ use test_lab::{JavaBroker, KafkaVersion, Klamm, KlammOptions, ZooKeeper, ZooKeep
 use wire::create_partitions::{CreatePartitionsAssignment, CreatePartitionsTopic};
 use wire::create_topics::{CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig};
 use wire::delete_topics::DeleteTopicState;
-use wire::describe_configs::DescribeConfigsResource;
+use wire::describe_configs::{DescribeConfigsResource, DescribeConfigsResult};
+use wire::fetch::{FetchPartition, FetchTopic};
 use wire::incremental_alter_configs::{AlterConfigsResource, AlterableConfig};
 use wire::offset_for_leader_epoch::{OffsetForLeaderPartition, OffsetForLeaderTopic};
 use wire::{
     ApiVersionsRequest, CreatePartitionsRequest, CreateTopicsRequest, DeleteTopicsRequest, DescribeClusterRequest,
-    DescribeConfigsRequest, ErrorCode, FindCoordinatorRequest, IncrementalAlterConfigsRequest, InitProducerIdRequest,
-    OffsetForLeaderEpochRequest, Request,
+    DescribeConfigsRequest, ErrorCode, FetchRequest, FindCoordinatorRequest, IncrementalAlterConfigsRequest,
+    InitProducerIdRequest, OffsetForLeaderEpochRequest, Request,
 };
 use zk_paths::ids::TopicId;
 
@@ -83,6 +84,17 @@ fn topic(
     }
 }
 
+/// A setting that Kafka does not have.
+fn is_ours(key: &str) -> bool {
+    key.starts_with("klamm.")
+}
+
+/// Java lists settings in the order of its hash tables.
+fn tidied(result: &mut DescribeConfigsResult) {
+    result.configs.retain(|config| !is_ours(&config.name));
+    result.configs.sort_by(|a, b| a.name.cmp(&b.name));
+}
+
 impl Talk {
     async fn call<R: Request>(&self, api_version: i16, request: &R) -> R::Response {
         self.connection.call_at(api_version, request, Some(LIMIT)).await.unwrap()
@@ -109,7 +121,10 @@ impl Talk {
             for topic in &mut response.topics {
                 // Ids are random; what counts is whether there is one.
                 topic.topic_id = if topic.topic_id.is_zero() { TopicId::ZERO } else { TopicId::ONE };
-                topic.configs.iter_mut().for_each(|configs| configs.sort_by(|a, b| a.name.cmp(&b.name)));
+                topic.configs.iter_mut().for_each(|configs| {
+                    configs.retain(|config| !is_ours(&config.name));
+                    configs.sort_by(|a, b| a.name.cmp(&b.name));
+                });
             }
             self.note(api_version, &request, &response);
         }
@@ -214,7 +229,7 @@ impl Talk {
                     include_documentation: false,
                 };
                 let mut response = self.call(api_version, &request).await;
-                response.results.iter_mut().for_each(|one| one.configs.sort_by(|a, b| a.name.cmp(&b.name)));
+                response.results.iter_mut().for_each(tidied);
                 self.note(api_version, &request, &response);
             }
         }
@@ -270,7 +285,7 @@ impl Talk {
         let request =
             DescribeConfigsRequest { resources: vec![resource], include_synonyms: true, include_documentation: false };
         let mut response = self.call(4, &request).await;
-        response.results.iter_mut().for_each(|one| one.configs.sort_by(|a, b| a.name.cmp(&b.name)));
+        response.results.iter_mut().for_each(tidied);
         self.note(4, &request, &response);
     }
 
@@ -293,7 +308,30 @@ impl Talk {
             let response = self.call(4, &request).await;
             self.note(4, &request, &response);
         }
+        self.fetches_are_refused_alike().await;
         self.coordinator_is_found().await;
+    }
+
+    async fn fetches_are_refused_alike(&mut self) {
+        for (topic, current_leader_epoch, replica_id, fetch_offset) in [
+            ("growing", -1, -1, 0),
+            ("growing", -2, -1, 0),
+            ("growing", 0, -1, 0),
+            ("growing", 1, -1, 0),
+            ("growing", -1, -1, 5),
+            ("growing", -1, 5, 0),
+            ("not-there", -1, -1, 0),
+            ("not-there", -1, 5, 0),
+        ] {
+            let partition =
+                FetchPartition { current_leader_epoch, fetch_offset, partition_max_bytes: 1000, ..Default::default() };
+            let topics = vec![FetchTopic { topic: topic.into(), partitions: vec![partition], ..Default::default() }];
+            let request = FetchRequest { replica_id, max_bytes: 1000, topics, ..Default::default() };
+            let response = self.call(12, &request).await;
+            let partition = &response.responses[0].partitions[0];
+            let answer = (partition.error_code, partition.high_watermark, &partition.aborted_transactions);
+            self.note(12, &request, &answer);
+        }
     }
 
     async fn coordinator_is_found(&mut self) {

@@ -21,7 +21,7 @@ use wire::fetch::{
     PartitionData,
 };
 use wire::{ErrorCode, FetchRequest, FetchResponse, Records, Uuid};
-use zk_paths::ids::{Offset, TopicName};
+use zk_paths::ids::{LeaderEpoch, Offset, TopicName};
 
 use crate::locks::lock;
 use super::Context;
@@ -111,7 +111,8 @@ fn want(topic: TopicKey, partition: &FetchPartition) -> Wanted {
         partition: partition.partition,
         fetch_offset: partition.fetch_offset,
         max_bytes: partition.partition_max_bytes,
-        current_leader_epoch: partition.current_leader_epoch,
+        // Fetch takes anything negative for "not known" (`FetchRequest.optionalEpoch`), other APIs only -1.
+        current_leader_epoch: partition.current_leader_epoch.max(LeaderEpoch::NONE.0),
         last_fetched_epoch: partition.last_fetched_epoch,
         log_start_offset: partition.log_start_offset,
     }
@@ -332,17 +333,19 @@ fn deadline(wait: Duration) -> tokio::time::Instant {
 }
 
 fn find(broker: &Broker, wanted: &Wanted, follower: bool) -> Result<Arc<Partition>, ErrorCode> {
-    if follower {
-        return Err(ErrorCode::ReplicaNotAvailable);
-    }
-    match &wanted.topic {
-        TopicKey::Name(name) => broker.partition(name, wanted.partition),
+    let partition = match &wanted.topic {
+        TopicKey::Name(name) => broker.partition(name, wanted.partition)?,
         TopicKey::Id(id) => {
             let name: TopicName = broker.metadata.topic_name(*id).ok_or(ErrorCode::UnknownTopicId)?;
             let partition = broker.partition(&name, wanted.partition)?;
-            if partition.topic_id() == *id { Ok(partition) } else { Err(ErrorCode::InconsistentTopicId) }
+            if partition.topic_id() != *id {
+                return Err(ErrorCode::InconsistentTopicId);
+            }
+            partition
         }
-    }
+    };
+    // Alone in its cluster this broker has no followers: none is one of the partition's replicas.
+    if follower { Err(ErrorCode::NotLeaderOrFollower) } else { Ok(partition) }
 }
 
 /// The response as it grows: neighbours of one topic share an entry.
@@ -399,6 +402,10 @@ impl<'a> Answer<'a> {
         let Some(read) = outcome.read else {
             if matches!(outcome.error, ErrorCode::NotLeaderOrFollower | ErrorCode::FencedLeaderEpoch) {
                 self.name_leader(wanted, &mut data);
+            }
+            // Empty for what is not there, null for what could not be read, as in Kafka.
+            if !matches!(outcome.error, ErrorCode::UnknownTopicOrPartition | ErrorCode::UnknownTopicId) {
+                data.aborted_transactions = None;
             }
             return data;
         };
