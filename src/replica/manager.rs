@@ -114,7 +114,7 @@ impl ReplicaManager {
     /// A partition hosted here; `None` when it is not, an error when its directory has failed.
     pub fn partition(&self, topic: &str, partition: i32) -> Option<Result<Arc<Partition>, ErrorCode>> {
         let hosted = self.partitions.pin().get(topic)?.get(&partition)?.clone();
-        Some(if hosted.log().check_online().is_err() { Err(ErrorCode::KafkaStorageError) } else { Ok(hosted) })
+        Some(hosted.check_online().map(|()| hosted))
     }
 
     /// All partitions hosted here, in no order.

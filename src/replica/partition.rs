@@ -354,8 +354,13 @@ impl Partition {
         }
     }
 
+    /// KAFKA_STORAGE_ERROR when its directory has failed.
+    pub fn check_online(&self) -> Result<(), ErrorCode> {
+        self.log.load().check_online().map_err(|_| ErrorCode::KafkaStorageError)
+    }
+
     fn check_serving(&self) -> Result<(), ErrorCode> {
-        self.log.load().check_online().map_err(|_| ErrorCode::KafkaStorageError)?;
+        self.check_online()?;
         if self.is_leader() { Ok(()) } else { Err(ErrorCode::NotLeaderOrFollower) }
     }
 
