@@ -18,6 +18,7 @@ use support::Ensemble;
 use test_lab::KafkaVersion::{self, V2_4, V3_9};
 use test_lab::{Broker, Driver, Home, JavaBroker, Klamm, OldKafka, Session};
 
+/// Rounds there and back; twice as many if `KLAMM_TEST_SLOW=1`.
 const ROUNDS: usize = 5;
 
 /// How a broker's turn ends.
@@ -86,7 +87,7 @@ fn klamm_begins_and_java_3_9_goes_on() {
 /// Directories that older releases filled, too, if `KLAMM_TEST_SLOW=1`.
 #[test]
 fn older_releases_and_klamm_take_turns() {
-    if std::env::var("KLAMM_TEST_SLOW").as_deref() != Ok("1") {
+    if !slow_tests_are_wanted() {
         return;
     }
     for release in [OldKafka::V2_8, OldKafka::V1_1, OldKafka::V0_10] {
@@ -103,11 +104,16 @@ fn older_releases_and_klamm_take_turns() {
 fn take_turns(release: Release) {
     let ensemble = Ensemble::apache();
     let mut turns = Turns::start(release, &ensemble);
-    for (round, (javas_end, klamms_end)) in (1..).zip(ENDS.into_iter().cycle().take(ROUNDS)) {
+    let rounds = if slow_tests_are_wanted() { 2 * ROUNDS } else { ROUNDS };
+    for (round, (javas_end, klamms_end)) in (1..).zip(ENDS.into_iter().cycle().take(rounds)) {
         turns.java(round, javas_end);
         turns.klamm(round, klamms_end);
     }
-    turns.java(ROUNDS + 1, End::Stop);
+    turns.java(rounds + 1, End::Stop);
+}
+
+fn slow_tests_are_wanted() -> bool {
+    std::env::var("KLAMM_TEST_SLOW").as_deref() == Ok("1")
 }
 
 /// The brokers' common home, and whoever writes and reads through them.
@@ -166,6 +172,7 @@ impl Turns {
         }
         self.ask(&mut broker, &format!("write {kind} {round}"));
         self.ask(&mut broker, "check");
+        self.ask(&mut broker, "burst");
         let output_start = broker.process().output_start();
         match end {
             End::Stop => assert!(broker.stop(), "{turn}: did not stop as it should"),

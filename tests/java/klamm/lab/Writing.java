@@ -46,6 +46,13 @@ final class Writing {
         return producers.computeIfAbsent("idempotent " + codec, name -> producer(codec, Map.of("enable.idempotence", "true")));
     }
 
+    /** A producer that sends again what was not acknowledged for as long as a change of the broker may take. */
+    KafkaProducer<byte[], byte[]> crossing() {
+        return producers.computeIfAbsent("crossing", name -> producer("snappy", Map.of("enable.idempotence", "true",
+            // After a restart Kafka knows only the last batch of a producer.
+            "max.in.flight.requests.per.connection", 1, "delivery.timeout.ms", 300_000)));
+    }
+
     /** A producer without a producer id, as old formats want it. */
     KafkaProducer<byte[], byte[]> plain(String codec) {
         return producers.computeIfAbsent("plain " + codec, name -> producer(codec, Map.of("enable.idempotence", "false")));
