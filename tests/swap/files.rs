@@ -77,6 +77,8 @@ impl Files {
         let mut files: Vec<_> = files
             .map(|entry| entry.unwrap().path())
             .filter(|path| path.extension().is_some_and(|extension| known.contains(&extension.to_str().unwrap())))
+            // Whoever is killed while it deletes a segment leaves indexes without a log; they go at the next start.
+            .filter(|path| path.with_extension("log").exists() || path.extension().is_some_and(|e| e == "snapshot"))
             .map(|path| path.to_str().unwrap().to_owned())
             .collect();
         files.sort();

@@ -57,6 +57,8 @@ class Ledger {
     private long sealedEnd = -1;
     /** Whether the format keeps no timestamps (0). */
     boolean timeless;
+    /** Whether the broker gives records their time. */
+    boolean brokerTime;
     /** Whether the format keeps headers (2). */
     boolean headers = true;
 
@@ -65,7 +67,8 @@ class Ledger {
     }
 
     void add(RecordMetadata metadata, ProducerRecord<byte[], byte[]> sent, Transaction transaction) {
-        long timestamp = timeless ? -1 : metadata.timestamp();
+        // What an acknowledgement says is no record's time when the batch came twice.
+        long timestamp = timeless ? -1 : brokerTime ? metadata.timestamp() : sent.timestamp();
         List<Header> headers = List.of(sent.headers().toArray());
         Written earlier = written.put(metadata.offset(), new Written(sent.key(), sent.value(), headers, timestamp, transaction));
         require(earlier == null, "offset " + metadata.offset() + " was given twice");

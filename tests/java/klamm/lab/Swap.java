@@ -96,6 +96,7 @@ public final class Swap {
     private void create() throws Exception {
         topic("codecs", codecs.size(), Map.of());
         topic("append-time", 1, Map.of("message.timestamp.type", "LogAppendTime"));
+        ledger("append-time", 0).brokerTime = true;
         topic("transactions", 2, Map.of());
         topic("open", 1, Map.of());
         topic("trimmed", 1, Map.of());
