@@ -13,6 +13,10 @@ compat target="klamm":
     KLAMM_TEST_TARGET={{target}} cargo test --test java_tools --test our_tools --test java_clients --test foreign_clients \
         --test kill9 --test dump_log --test zookeeper_versions --test bad_input
 
+# A log directory handed to and fro between Klamm and Java Kafka 3.9, 2.8, 2.4, 1.1 and 0.10; ten minutes or so.
+swap:
+    KLAMM_TEST_SLOW=1 cargo test --test swap
+
 # Time to start, memory and CPU beside a Java broker in the same run.
 bench *arguments:
     cargo bench -p benches --bench against_java -- {{arguments}}
