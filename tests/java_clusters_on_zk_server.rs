@@ -158,6 +158,8 @@ impl Scenario {
                 ("default.replication.factor", BROKERS.to_string()),
                 ("offsets.topic.replication.factor", BROKERS.to_string()),
                 ("min.insync.replicas", "2".to_owned()),
+                // Three JVMs that start on a busy machine may be silent for longer than the lab's 6 seconds.
+                ("zookeeper.session.timeout.ms", "12000".to_owned()),
             ];
             let properties: Vec<_> = properties.iter().map(|(key, value)| (*key, value.as_str())).collect();
             JavaBroker::start(version, &zookeeper, &properties)
