@@ -429,6 +429,17 @@ fn by_hand() -> Vec<Step> {
             out.int(7);
         }),
     ];
+    let long = format!("/{}", "l".repeat(900_000));
+    for (kind, reply) in [(op::CREATE, Body::Path), (op::EXISTS, Body::Stat), (op::DELETE, Body::Nothing)] {
+        let path = long.clone();
+        steps.push(step(0, format!("operation {kind} on a path of 900,001"), kind, reply, move |out| match kind {
+            op::CREATE => create_body(&path, None, 0, out),
+            _ => {
+                out.string(&path);
+                out.int(-1);
+            }
+        }));
+    }
     steps.push(step(0, "delete container".into(), op::DELETE_CONTAINER, Body::Nothing, |out| out.string("/a")));
     for unknown in [4711, 0, -1] {
         steps.push(step(1, format!("operation {unknown}"), unknown, Body::Closed, |_| ()));
