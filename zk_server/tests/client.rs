@@ -2,9 +2,12 @@
 
 mod common;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use common::{connect, connect_to, ephemeral, persistent, start, start_with_manual_clock};
+use world::{MemDisk, SystemClock};
+use zk_server::Config;
 use zookeeper_client::{
     Acl, Acls, AddWatchMode, AuthId, AuthUser, Client, CreateMode, Error, EventType, MultiReadResult, MultiWriteError,
     MultiWriteResult, Permission, SessionState,
@@ -219,4 +222,14 @@ async fn acls_hold() {
         1
     );
     assert_eq!(owner.auth("kerberos", b"").await.unwrap_err(), Error::AuthFailed);
+}
+
+/// Without `clientPortAddress` the server listens on all addresses; a client of IPv4 is known by its address of IPv4.
+#[tokio::test]
+async fn all_addresses_are_listened_on_by_default() {
+    let config = Config::from_properties(b"dataDir=/zk\nclientPort=0", &Default::default()).unwrap();
+    let server = zk_server::start(config, Arc::new(MemDisk::new()), Arc::new(SystemClock::new())).await.unwrap();
+    let port = server.local_addr().port();
+    let client = connect_to(&format!("127.0.0.1:{port}"), Duration::from_secs(20)).await;
+    assert_eq!(client.list_auth_users().await.unwrap(), [AuthUser::new("ip", "127.0.0.1")]);
 }
