@@ -224,6 +224,8 @@ impl Pass<'_> {
         match finished {
             Ok(true) => Ok(()),
             Ok(false) => Ok(output.discard()?),
+            // Where the disk failed, perhaps in the middle of the swap, loading the log finds out what is to be done.
+            Err(error @ CleanError::Storage(StorageError::Io { .. })) => Err(error),
             Err(error) => {
                 // What cannot be removed now is removed when the log is loaded.
                 let _ = output.discard();
