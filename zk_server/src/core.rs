@@ -5,27 +5,29 @@
 //! its change, and answers of one connection stand in the order of its requests. When a transaction cannot be made
 //! durable, the whole core is to be thrown away.
 //!
+//! Here: sessions, connections, and which request goes where. Below: what is read ([`reading`]), what is changed
+//! ([`writing`]), and who somebody is ([`proving`]).
+//!
 //! Failed writes take no transaction number (ZooKeeper logs them as error transactions); so the log has no gaps.
+
+mod proving;
+mod reading;
+mod writing;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 
 use crate::acl::{Acl, Id, perms};
 use crate::auth::Auth;
 use crate::jute::{Decoder, Encoder, JuteError};
-use crate::proto::{
-    self, BadRequest, ConnectRequest, Create, ErrorCode, EventKind, Life, PING_XID, Read, Request, SetWatches, Write,
-    Written,
-};
+use crate::proto::{self, BadRequest, ConnectRequest, ErrorCode, EventKind, PING_XID, Request};
 use crate::sasl::{Exchange, SaslError};
 use crate::state::State;
-use crate::tree::{self, Node, Undo, split};
+use crate::tree::{Node, split};
 use crate::txn::{Change, TxnHeader, TxnWriter};
 use crate::watches::Watches;
 
@@ -527,289 +529,8 @@ impl Core {
         Ok(node)
     }
 
-    /// Watches also what is missing.
-    fn exists(&mut self, asker: &Asker, path: &str, watch: bool, body: &mut Encoder) -> Result<(), ErrorCode> {
-        if path.contains('\0') {
-            return Err(ErrorCode::BadArguments);
-        }
-        let result = self.readable(asker, path, perms::READ).map(|node| node.stat().encode(body));
-        if watch && result != Err(ErrorCode::NoAuth) {
-            self.watches.add_data(path, asker.conn);
-        }
-        result
-    }
-
-    fn multi_read(&self, asker: &Asker, reads: &[Read<'_>], body: &mut Encoder) -> Result<(), ErrorCode> {
-        for read in reads {
-            let (Read::Data(path) | Read::Children(path)) = read;
-            match (self.readable(asker, path, perms::READ), read) {
-                (Err(error), _) => proto::multi_error(error as i32, body),
-                (Ok(node), Read::Data(_)) => {
-                    proto::multi_header(proto::op::GET_DATA, body);
-                    encode_data(node, body);
-                }
-                (Ok(node), Read::Children(_)) => {
-                    proto::multi_header(proto::op::GET_CHILDREN, body);
-                    encode_strings(node.children(), body);
-                }
-            }
-            if body.len() > MAX_MULTI_READ_BYTES {
-                return Err(ErrorCode::MarshallingError);
-            }
-        }
-        proto::multi_end(body);
-        Ok(())
-    }
-
-    /// Sets a client's watches again after a reconnect; what happened since it last heard is told at once
-    /// (`DataTree.setWatches`).
-    fn set_watches(&mut self, asker: &Asker, watches: &SetWatches<'_>, out: &mut Vec<Effect>) {
-        let conn = asker.conn;
-        let mut tell = |kind, path: &str| out.push(Effect::Notify(conn, proto::watch_event(kind, path).into()));
-        let tree = &self.state.tree;
-        for path in &watches.data {
-            match tree.node(path) {
-                None => tell(EventKind::Deleted, path),
-                Some(node) if node.mzxid > watches.relative_zxid => tell(EventKind::DataChanged, path),
-                Some(_) => self.watches.add_data(path, conn),
-            }
-        }
-        for path in &watches.exist {
-            match tree.node(path) {
-                Some(_) => tell(EventKind::Created, path),
-                None => self.watches.add_data(path, conn),
-            }
-        }
-        for path in &watches.child {
-            match tree.node(path) {
-                None => tell(EventKind::Deleted, path),
-                Some(node) if node.pzxid > watches.relative_zxid => tell(EventKind::ChildrenChanged, path),
-                Some(_) => self.watches.add_child(path, conn),
-            }
-        }
-        watches.persistent.iter().for_each(|path| self.watches.add_persistent(path, conn, false));
-        watches.recursive.iter().for_each(|path| self.watches.add_persistent(path, conn, true));
-    }
-
-    /// An auth packet. Its answer shows no transaction, and a failure ends the connection.
-    fn authenticate(
-        &mut self,
-        asker: &Asker,
-        xid: i32,
-        scheme: Option<&str>,
-        auth: Option<&[u8]>,
-        out: &mut Vec<Effect>,
-    ) {
-        let proven = match (scheme, auth) {
-            (Some("ip"), None) => Ok(Vec::new()),
-            (Some(scheme), Some(auth)) => self.auth.authenticate(scheme, auth),
-            _ => Err(ErrorCode::AuthFailed),
-        };
-        match proven {
-            Ok(proven) => {
-                self.believe(asker.conn, proven);
-                out.push(Effect::Reply(asker.conn, proto::reply(xid, 0, None).into_frame()));
-            }
-            Err(error) => {
-                let scheme = scheme.unwrap_or("null").to_string();
-                self.warn(asker.conn, out, |peer| Warning::AuthFailed { peer, scheme });
-                out.push(Effect::Reply(asker.conn, proto::reply(xid, 0, Some(error)).into_frame()));
-                self.close(asker.conn, out);
-            }
-        }
-    }
-
-    /// A step of a SASL exchange (`ZooKeeperServer.processSasl`). Without users to believe every token is answered with
-    /// success and null, and proves nothing.
-    fn sasl(&mut self, asker: &Asker, xid: i32, token: &[u8], out: &mut Vec<Effect>) {
-        let Some(conn) = self.conns.get_mut(&asker.conn) else { return };
-        let nonce = conn.nonce;
-        let step = self.auth.sasl_users.as_ref().map(|users| conn.sasl.step(token, users, || STANDARD.encode(nonce)));
-        let token = match step.transpose() {
-            Ok(step) => step.map(|step| {
-                self.believe(asker.conn, step.proven.map(|user| self.auth.of_sasl(&user)).unwrap_or_default());
-                step.token
-            }),
-            Err(error) => {
-                self.warn(asker.conn, out, |peer| Warning::SaslFailed { peer, error });
-                if !self.auth.allow_failed_sasl || self.auth.requires_sasl() {
-                    let error = match self.auth.requires_sasl() {
-                        true => ErrorCode::SessionClosedRequireSaslAuth,
-                        false => ErrorCode::AuthFailed,
-                    };
-                    out.push(Effect::Reply(asker.conn, proto::sasl_response(xid, Some(error), None)));
-                    return self.close(asker.conn, out);
-                }
-                None
-            }
-        };
-        out.push(Effect::Reply(asker.conn, proto::sasl_response(xid, None, token.as_deref())));
-    }
-
-    fn believe(&mut self, conn: ConnId, proven: Vec<Id>) {
-        let Some(conn) = self.conns.get_mut(&conn) else { return };
-        let new: Vec<Id> = proven.into_iter().filter(|id| !conn.identities.contains(id)).collect();
-        if !new.is_empty() {
-            conn.identities = conn.identities.iter().cloned().chain(new).collect();
-        }
-    }
-
-    /// Ends the connection of a client that did not prove what it must before it asks for anything.
-    fn turn_away(&mut self, asker: &Asker, xid: i32, out: &mut Vec<Effect>) {
-        let required = self.auth.required_schemes.join(",");
-        self.warn(asker.conn, out, |peer| Warning::NotAuthenticated { peer, required });
-        let error = Some(ErrorCode::SessionClosedRequireSaslAuth);
-        out.push(Effect::Reply(asker.conn, proto::reply(xid, 0, error).into_frame()));
-        self.close(asker.conn, out);
-    }
-
     fn warn(&self, conn: ConnId, out: &mut Vec<Effect>, warning: impl FnOnce(SocketAddr) -> Warning) {
         out.extend(self.conns.get(&conn).map(|known| Effect::Warn(warning(known.peer))));
-    }
-
-    /// Carries out all of the writes or none; the error says which one failed.
-    fn write(
-        &mut self,
-        asker: &Asker,
-        writes: &[Write<'_>],
-        now: Now,
-        out: &mut Vec<Effect>,
-    ) -> Result<Vec<Written>, (usize, ErrorCode)> {
-        let header = self.header(asker.session_id, now);
-        let mut txn = TxnWriter::new(&header);
-        let (mut undos, mut happened, mut results) = (Vec::new(), Vec::new(), Vec::with_capacity(writes.len()));
-        for (index, write) in writes.iter().enumerate() {
-            match self.write_one(asker, &header, write, &mut txn, &mut undos, &mut happened) {
-                Ok(written) => results.push(written),
-                Err(error) => {
-                    undos.into_iter().rev().for_each(|undo| self.state.tree.undo(undo));
-                    return Err((index, error));
-                }
-            }
-        }
-        self.log(txn, out);
-        self.announce(happened, out);
-        Ok(results)
-    }
-
-    fn write_one(
-        &mut self,
-        asker: &Asker,
-        header: &TxnHeader,
-        write: &Write<'_>,
-        txn: &mut TxnWriter,
-        undos: &mut Vec<Undo>,
-        happened: &mut Vec<Happening>,
-    ) -> Result<Written, ErrorCode> {
-        let Some(change) = self.settle(asker, write)? else { return Ok(Written::Checked) };
-        txn.push(&change);
-        let path: Box<str> = match &change {
-            Change::Create { path, .. } | Change::Delete { path } => path.clone(),
-            Change::SetData { path, .. } | Change::SetAcl { path, .. } => path.clone(),
-            Change::OpenSession { .. } | Change::CloseSession => return Err(ErrorCode::SystemError),
-        };
-        if let (Change::Delete { .. }, Some(node)) = (&change, self.state.tree.node(&path)) {
-            happened.push(Happening::new(EventKind::Deleted, &path, node));
-        }
-        undos.push(self.state.tree.apply(header, change).map_err(|_| ErrorCode::SystemError)?);
-        self.conclude(write, &path, happened)
-    }
-
-    /// What a write that took place means for watches and for the answer.
-    fn conclude(&self, write: &Write<'_>, path: &str, happened: &mut Vec<Happening>) -> Result<Written, ErrorCode> {
-        if let Write::Delete { .. } = write {
-            happened.extend(self.children_changed(path));
-            return Ok(Written::Deleted);
-        }
-        let node = self.state.tree.node(path).ok_or(ErrorCode::SystemError)?;
-        Ok(match write {
-            Write::Create(create) => {
-                happened.push(Happening::new(EventKind::Created, path, node));
-                happened.extend(self.children_changed(path));
-                let with_stat = create.op != proto::op::CREATE;
-                Written::Created { with_stat, path: path.to_string(), stat: node.stat() }
-            }
-            Write::SetData { .. } => {
-                happened.push(Happening::new(EventKind::DataChanged, path, node));
-                Written::DataSet(node.stat())
-            }
-            _ => Written::AclSet(node.stat()),
-        })
-    }
-
-    /// Decides whether a write may be and what exactly it is to change (`PrepRequestProcessor.pRequest2Txn`, checks in
-    /// its order). A check changes nothing.
-    fn settle(&self, asker: &Asker, write: &Write<'_>) -> Result<Option<Change>, ErrorCode> {
-        match write {
-            Write::Create(create) => self.settle_create(asker, create).map(Some),
-            Write::Delete { path, version } => {
-                let (parent, _) = split(path).ok_or(ErrorCode::BadArguments)?;
-                if path.contains('\0') || matches!(*path, "/" | "/zookeeper" | "/zookeeper/quota" | "/zookeeper/config")
-                {
-                    return Err(ErrorCode::BadArguments);
-                }
-                self.readable(asker, parent, perms::DELETE)?;
-                let node = self.state.tree.node(path).ok_or(ErrorCode::NoNode)?;
-                next_version(node.version, *version)?;
-                if node.children().len() > 0 {
-                    return Err(ErrorCode::NotEmpty);
-                }
-                Ok(Some(Change::Delete { path: (*path).into() }))
-            }
-            Write::SetData { path, data, version } => {
-                check_path(path)?;
-                let node = self.readable(asker, path, perms::WRITE)?;
-                let version = next_version(node.version, *version)?;
-                Ok(Some(Change::SetData { path: (*path).into(), data: data.map(Box::from), version }))
-            }
-            Write::SetAcl { path, acl, version } => {
-                check_path(path)?;
-                let acl = self.auth.fix_up(acl, &asker.identities)?;
-                let node = self.readable(asker, path, perms::ADMIN)?;
-                let version = next_version(node.aversion, *version)?;
-                Ok(Some(Change::SetAcl { path: (*path).into(), acl: acl.into(), version }))
-            }
-            Write::Check { path, version } => {
-                check_path(path)?;
-                let node = self.readable(asker, path, perms::READ)?;
-                next_version(node.version, *version)?;
-                Ok(None)
-            }
-        }
-    }
-
-    fn settle_create(&self, asker: &Asker, create: &Create<'_>) -> Result<Change, ErrorCode> {
-        let mode = create.mode(self.limits.extended_types)?;
-        let (parent_path, _) = split(create.path).ok_or(ErrorCode::BadArguments)?;
-        if create.path.contains('\0') {
-            return Err(ErrorCode::BadArguments);
-        }
-        let acl = self.auth.fix_up(&create.acl, &asker.identities)?;
-        let parent = self.readable(asker, parent_path, perms::CREATE)?;
-        let path = match mode.sequential {
-            true => format!("{}{:010}", create.path, parent.cversion),
-            false => create.path.to_string(),
-        };
-        check_path(&path)?;
-        if self.state.tree.node(&path).is_some() {
-            return Err(ErrorCode::NodeExists);
-        }
-        if parent.is_ephemeral() {
-            return Err(ErrorCode::NoChildrenForEphemerals);
-        }
-        let owner = match mode.life {
-            Life::Persistent => 0,
-            Life::Ephemeral => asker.session_id,
-            Life::Container => tree::CONTAINER,
-            Life::Ttl(ttl_ms) => tree::owner_of_ttl(ttl_ms),
-        };
-        Ok(Change::Create {
-            path: path.into(),
-            data: create.data.map(Box::from),
-            acl: acl.into(),
-            owner,
-            parent_cversion: parent.cversion.wrapping_add(1),
-        })
     }
 
     fn header(&self, session_id: i64, now: Now) -> TxnHeader {
@@ -836,21 +557,6 @@ impl Core {
             out.extend(watchers.into_iter().filter(may_read).map(|conn| Effect::Notify(conn, frame.clone())));
         }
     }
-}
-
-fn next_version(current: i32, expected: i32) -> Result<i32, ErrorCode> {
-    if expected != -1 && expected != current { Err(ErrorCode::BadVersion) } else { Ok(current.wrapping_add(1)) }
-}
-
-/// What may name a znode (`PathUtils.validatePath`). Java looks at UTF-16 units and refuses surrogates, and with them
-/// everything above U+FFFF.
-fn check_path(path: &str) -> Result<(), ErrorCode> {
-    let good_name = |name: &str| !matches!(name, "" | "." | "..");
-    let bad_char =
-        |c: char| matches!(c, '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{e000}'..='\u{f8ff}' | '\u{fff0}'..);
-    let good = path == "/"
-        || (path.strip_prefix('/').is_some_and(|names| names.split('/').all(good_name)) && !path.contains(bad_char));
-    if good { Ok(()) } else { Err(ErrorCode::BadArguments) }
 }
 
 fn encode_data(node: &Node, body: &mut Encoder) {
