@@ -56,7 +56,7 @@ fn answers_and_records_are_those_of_java() {
     });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let mut both = [Talk::start(java.address()).await, Talk::start(klamm.address()).await];
+        let mut both = [Talk::start("Java", java.address()).await, Talk::start("Klamm", klamm.address()).await];
         let number = |name: &str, default| std::env::var(name).map_or(default, |text| text.parse().unwrap());
         let seed = number("KLAMM_TEST_SEED", 1);
         let mut draw = StdRng::seed_from_u64(seed as u64);
@@ -109,13 +109,14 @@ struct Answer {
 }
 
 struct Talk {
+    name: &'static str,
     broker: String,
     connection: Connection,
 }
 
 impl Talk {
     /// Connects and makes the topics.
-    async fn start(broker: String) -> Talk {
+    async fn start(name: &'static str, broker: String) -> Talk {
         let options = ConnectionOptions::default();
         let connection = Connection::open(&TcpNetwork, &broker, options).await.unwrap();
         let topics = TOPICS.iter().map(|(name, settings)| CreatableTopic {
@@ -131,7 +132,7 @@ impl Talk {
         let request = CreateTopicsRequest { topics: topics.collect(), timeout_ms: 30_000, ..Default::default() };
         let created = connection.call(&request).await.unwrap();
         created.topics.iter().for_each(|topic| assert_eq!(topic.error_code, 0, "{topic:?}"));
-        Talk { broker, connection }
+        Talk { name, broker, connection }
     }
 
     async fn produce(&mut self, produce: &Produce) -> Option<Answer> {
@@ -141,7 +142,7 @@ impl Talk {
         let answer = self.connection.call_at(produce.api_version, &request, Some(LIMIT)).await;
         let Ok(mut response) = answer else {
             let again = Connection::open(&TcpNetwork, &self.broker, ConnectionOptions::default()).await;
-            let gone = |error| panic!("{} is gone ({error}) after {produce:?}", self.broker);
+            let gone = |error| panic!("{} is gone ({error}) after {produce:?}", self.name);
             self.connection = again.unwrap_or_else(gone);
             return None;
         };

@@ -12,6 +12,7 @@ mod lazy;
 use std::io::{self, Write};
 
 use bytes::Bytes;
+use zk_paths::ids::TopicPartition;
 
 use crate::batch::{
     Batch, BatchError, BatchHeader, HEADER_SIZE, LOG_APPEND_TIME, NO_HEADERS, NO_TIMESTAMP, RecordRef, TimestampType,
@@ -19,9 +20,11 @@ use crate::batch::{
 };
 use crate::compression::{Codec, Compression, Lz4Checksum, Packer};
 use crate::legacy::{self, Stamp};
+use crate::log_config::{LogConfig, TopicCompression};
 use crate::memory::ConversionMemory;
+use crate::producer_state::AppendOrigin;
 use crate::ready::{LateWrapper, ReadyBatch};
-use crate::validate::{AppendError, Terms};
+use crate::validate::{AppendError, Terms, prepare_for_leader};
 
 pub use lazy::{DownConversion, DownConversionError};
 
@@ -295,4 +298,73 @@ fn down_convert_packed(
         None => out.truncate(start),
     }
     Ok(())
+}
+
+/// Feeds arbitrary bytes to everything that an append or an old consumer's fetch does with batches; for fuzzing. Must neither
+/// panic nor take memory without bound.
+pub fn fuzz(bytes: &[u8]) {
+    let (Some((choice, bytes)), memory) = (bytes.split_first(), ConversionMemory::new(1 << 20)) else { return };
+    let bytes = Bytes::copy_from_slice(bytes);
+    for batch in crate::batch::Batches::new(bytes.clone()).flatten() {
+        for magic in [0, 1] {
+            let _ = down_convert(&batch, magic, 0, &memory, &mut Vec::new());
+        }
+    }
+    let codec = Codec::from_id(choice & 7).unwrap_or_default();
+    let config = LogConfig {
+        compression: TopicCompression::Fixed(codec.into()),
+        record_magic: (choice >> 3) % 3,
+        timestamp_type: if choice & 32 == 0 { TimestampType::CreateTime } else { TimestampType::LogAppendTime },
+        ..LogConfig::default()
+    };
+    let partition = TopicPartition::new("t", 0);
+    let origin = if choice & 64 == 0 { AppendOrigin::Client } else { AppendOrigin::Coordinator };
+    let terms = Terms { partition: &partition, config: &config, origin, now_ms: 1 << 40, memory: &memory };
+    if let Ok(mut prepared) = prepare_for_leader(&bytes, &terms) {
+        let _ = prepared.assign(7, 1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::batch::BatchBuilder;
+    use crate::legacy::tests::{message, wrapper};
+
+    /// A batch of any format, behind the byte that chooses what a topic makes of it.
+    fn sample(magic: u8, codec: Codec, choice: u8) -> Vec<u8> {
+        let batch = if magic == 2 {
+            let mut builder = BatchBuilder::new().compression(codec);
+            (0..5).for_each(|n| builder.append(100 + n, Some(b"key"), Some(b"some value"), &[]));
+            builder.build().unwrap()
+        } else {
+            let inner: Vec<u8> = (0..3).flat_map(|n| message(magic, n, 100 + n, 0, Some(b"key"), b"value")).collect();
+            if codec == Codec::None { inner.into() } else { wrapper(magic, 2, codec, &inner) }
+        };
+        [&[choice], batch.as_ref()].concat()
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            fuzz(&bytes);
+        }
+
+        #[test]
+        fn damage_behind_a_right_checksum_never_panics(
+            magic in 0u8..3, codec in 0u8..4, choice in any::<u8>(), position in 21usize..120, value in any::<u8>(),
+        ) {
+            let mut bytes = sample(magic, Codec::from_id(codec).unwrap(), choice);
+            if let Some(byte) = bytes.get_mut(position) {
+                *byte = value;
+            }
+            let crc = if magic == 2 { crate::crc::crc32c(&bytes[22..]) } else { 0 };
+            if magic == 2 {
+                bytes[18..22].copy_from_slice(&crc.to_be_bytes());
+            }
+            fuzz(&bytes);
+        }
+    }
 }
