@@ -327,6 +327,9 @@ fn check_supported(config: &BrokerConfig) -> Result<(), StartError> {
     for key in config.settings().unknown() {
         warn!("unknown setting {key}: kept, but nothing here reads it");
     }
+    if let Some(warning) = config.message_format_warning() {
+        warn!("{warning}");
+    }
     for key in config.without_effect() {
         warn!("setting {key} has no effect in ZooKeeper mode");
     }

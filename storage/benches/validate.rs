@@ -3,6 +3,7 @@
 //!
 //! `cargo bench -p storage --bench validate [-- --quick]` prints MB of unpacked records, and records, per second of processor
 //! time.
+#![allow(clippy::print_stdout, reason = "a program that measures the machine and tells")]
 
 mod support;
 

@@ -175,6 +175,9 @@ fn what_is_not_built_is_refused_and_harmless_settings_are_not() {
     assert_eq!(broker(&harmless).without_effect(), ["group.coordinator.threads"]);
     let old = [("inter.broker.protocol.version", "2.8"), ("log.message.format.version", "0.10.2")];
     assert_eq!(refused(&old), Vec::<String>::new());
+    assert_eq!(broker(&old).message_format_warning(), None);
+    let ignored = broker(&[old[1]]).message_format_warning().unwrap();
+    assert!(ignored.contains("with value 0.10.2 is ignored because"), "{ignored}");
 }
 
 #[test]

@@ -84,6 +84,20 @@ impl BrokerConfig {
         self.settings().statics.iter().map(|(name, _)| name).filter(|name| kraft(name)).collect()
     }
 
+    /// What to tell of a `log.message.format.version` that counts for nothing, in Kafka's words.
+    pub fn message_format_warning(&self) -> Option<String> {
+        let texts = self.settings().effective();
+        let (text, between) = (texts.get("log.message.format.version")?, self.replication.protocol_version);
+        let is_old = text.parse().is_ok_and(|version: crate::MetadataVersion| version.record_version() < 2);
+        (is_old && between.ignores_message_format()).then(|| {
+            format!(
+                "Broker configuration log.message.format.version with value {text} is ignored because the inter-broker \
+                 protocol version `{between}` is greater or equal than 3.0. This configuration is deprecated and it will be \
+                 removed in Apache Kafka 4.0."
+            )
+        })
+    }
+
     fn secured_listeners(&self) -> impl Iterator<Item = Unsupported> {
         let secured = self.network.listeners.iter().filter(|each| each.protocol != SecurityProtocol::Plaintext);
         secured.map(|listener| Unsupported {
