@@ -506,6 +506,24 @@ fn what_a_truncation_overtakes_is_not_swapped_in() {
 }
 
 #[test]
+fn a_segment_that_was_cut_and_filled_again_is_not_the_one_that_was_cleaned() {
+    let lab = Lab::new(compact());
+    let log = lab.log();
+    (0..5).for_each(|n| append(&log, &[("a", Some(&format!("{n}")))]));
+    lab.roll();
+    let turn = log.begin_cleaning().unwrap();
+    let group = log.closed_segments_below(5);
+    let mut output = log.cleaned_output(0).unwrap();
+    output.finish(NOW).unwrap();
+    log.truncate_to(Offset(2)).unwrap();
+    append(&log, &[("b", Some("after the cut"))]);
+    lab.roll();
+    assert!(Arc::ptr_eq(&group[0], &log.closed_segments_below(5)[0]));
+    assert!(!log.replace_segments(&turn, &group, &output).unwrap());
+    assert_eq!(words(&log), "0:a=0 1:a=1 2:b=after the cut");
+}
+
+#[test]
 fn stopped_cleaners_do_nothing() {
     let lab = Lab::new(compact());
     let log = lab.log();
