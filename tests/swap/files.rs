@@ -65,7 +65,8 @@ impl Files {
     }
 
     /// What the release's own tool, or that of one near to it, thinks of the files.
-    pub fn dump(&self, log_dir: &Path, turn: &str) {
+    /// What was written to while the broker was killed is for the next one to mend.
+    pub fn dump(&self, log_dir: &Path, end: End, turn: &str) {
         let version = match self.release {
             Release::Current(version) => version,
             // The index entries of older ones name first offsets, which these tools call mismatches.
@@ -73,7 +74,8 @@ impl Files {
             Release::Old(OldKafka::V2_8) => V2_4,
         };
         let known = ["log", "index", "timeindex", "txnindex", "snapshot"];
-        let files = partitions(log_dir).into_iter().flat_map(|dir| fs::read_dir(dir).unwrap());
+        let whole = partitions(log_dir).into_iter().filter(|path| end == End::Stop || name(path) != "crossing-0");
+        let files = whole.flat_map(|dir| fs::read_dir(dir).unwrap());
         let mut files: Vec<_> = files
             .map(|entry| entry.unwrap().path())
             .filter(|path| path.extension().is_some_and(|extension| known.contains(&extension.to_str().unwrap())))

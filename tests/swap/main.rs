@@ -187,7 +187,7 @@ impl Turns {
         self.files.compare(&home.log_dir(), &turn);
         // A Java broker that is killed leaves preallocated indexes of zeros, at which its own tool stumbles.
         if kind == "klamm" || end == End::Stop {
-            self.files.dump(&home.log_dir(), &turn);
+            self.files.dump(&home.log_dir(), end, &turn);
         }
         self.requests.raise_leader_epochs(&self.zookeeper);
         self.before = Some(end);

@@ -21,7 +21,9 @@ final class CompactedLedger extends Ledger {
     }
 
     @Override
-    void checkRecords(List<ConsumerRecord<byte[], byte[]>> all, List<ConsumerRecord<byte[], byte[]>> committed, long stable) {
+    void checkRecords(Sight.Seen seen, Sight.Seen seenCommitted, long stable) {
+        List<ConsumerRecord<byte[], byte[]>> all = seen.records();
+        List<ConsumerRecord<byte[], byte[]>> committed = seenCommitted.records();
         all.forEach(found -> require(written.get(found.offset()), found));
         committed.forEach(found -> require(!written.get(found.offset()).is(Fate.ABORTED), "offset " + found.offset() + " was aborted"));
         Set<Long> left = offsets(all);

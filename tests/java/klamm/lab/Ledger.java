@@ -116,24 +116,27 @@ class Ledger {
 
     /** Compares what a broker serves with what was written. */
     void check(Sight.Seen uncommitted, Sight.Seen committed) {
-        if (expires) {
-            require(uncommitted.start() >= start, "the log starts at " + uncommitted.start() + ", before " + start);
-            start = uncommitted.start();
-        }
-        require(uncommitted.start() == start, "the log starts at " + uncommitted.start() + " instead of " + start);
+        checkStart(uncommitted.start());
+        checkStart(committed.start());
         require(sealedEnd < 0 || uncommitted.end() == sealedEnd, "the log ends at " + uncommitted.end() + " instead of " + sealedEnd);
         long open = firstOpenOffset();
         long stable = open < 0 ? uncommitted.end() : open;
         require(committed.end() == stable, "the last stable offset is " + committed.end() + " instead of " + stable);
-        checkRecords(uncommitted.records(), committed.records(), stable);
+        checkRecords(uncommitted, committed, stable);
         checkLeaderEpochs(uncommitted.records());
     }
 
-    void checkRecords(List<ConsumerRecord<byte[], byte[]>> all, List<ConsumerRecord<byte[], byte[]>> committed, long stable) {
-        same(all, written.tailMap(start));
-        TreeMap<Long, Written> expected = new TreeMap<>(written.subMap(start, Math.max(start, stable)));
+    private void checkStart(long found) {
+        require(found == start || expires && found > start, "the log starts at " + found + " instead of " + start);
+        start = found;
+    }
+
+    void checkRecords(Sight.Seen all, Sight.Seen committed, long stable) {
+        same(all.records(), written.tailMap(all.start()));
+        long from = committed.start();
+        TreeMap<Long, Written> expected = new TreeMap<>(written.subMap(from, Math.max(from, stable)));
         expected.values().removeIf(each -> each.is(Fate.ABORTED));
-        same(committed, expected);
+        same(committed.records(), expected);
     }
 
     private void same(List<ConsumerRecord<byte[], byte[]>> found, Map<Long, Written> expected) {

@@ -32,29 +32,45 @@ final class Sight {
         return new KafkaConsumer<>(settings, new ByteArrayDeserializer(), new ByteArrayDeserializer());
     }
 
+    /** Reads until no retention has come in between. */
     static Map<TopicPartition, Seen> of(String bootstrap, Collection<TopicPartition> partitions, IsolationLevel isolation) {
-        Map<TopicPartition, List<ConsumerRecord<byte[], byte[]>>> records = new HashMap<>();
-        partitions.forEach(partition -> records.put(partition, new ArrayList<>()));
-        try (KafkaConsumer<byte[], byte[]> consumer = consumer(bootstrap, isolation, Map.of())) {
-            Map<TopicPartition, Long> starts = consumer.beginningOffsets(partitions, LIMIT);
-            Map<TopicPartition, Long> ends = consumer.endOffsets(partitions, LIMIT);
+        long deadline = System.nanoTime() + LIMIT.toNanos();
+        try (KafkaConsumer<byte[], byte[]> consumer = consumer(bootstrap, isolation, Map.of("auto.offset.reset", "earliest"))) {
             consumer.assign(partitions);
-            partitions.forEach(partition -> consumer.seek(partition, starts.get(partition)));
-            long deadline = System.nanoTime() + LIMIT.toNanos();
-            List<TopicPartition> behind = behind(consumer, ends);
-            while (!behind.isEmpty()) {
-                if (System.nanoTime() > deadline) {
-                    throw new AssertionError("still behind the ends " + ends + ": " + behind);
-                }
-                consumer.poll(Duration.ofMillis(100)).forEach(
-                    record -> records.get(new TopicPartition(record.topic(), record.partition())).add(record));
-                behind = behind(consumer, ends);
-            }
             Map<TopicPartition, Seen> seen = new HashMap<>();
-            records.forEach((partition, found) ->
-                seen.put(partition, new Seen(starts.get(partition), ends.get(partition), found)));
+            Map<TopicPartition, Long> starts = consumer.beginningOffsets(partitions, LIMIT);
+            while (!starts.isEmpty()) {
+                seen.putAll(read(consumer, starts, deadline));
+                Map<TopicPartition, Long> now = consumer.beginningOffsets(starts.keySet(), LIMIT);
+                now.entrySet().removeIf(start -> seen.get(start.getKey()).start() == start.getValue());
+                starts = now;
+            }
             return seen;
         }
+    }
+
+    private static Map<TopicPartition, Seen> read(KafkaConsumer<byte[], byte[]> consumer, Map<TopicPartition, Long> starts,
+            long deadline) {
+        Map<TopicPartition, List<ConsumerRecord<byte[], byte[]>>> records = new HashMap<>();
+        starts.keySet().forEach(partition -> records.put(partition, new ArrayList<>()));
+        Map<TopicPartition, Long> ends = consumer.endOffsets(starts.keySet(), LIMIT);
+        starts.forEach(consumer::seek);
+        for (var behind = behind(consumer, ends); !behind.isEmpty(); behind = behind(consumer, ends)) {
+            if (System.nanoTime() > deadline) {
+                throw new AssertionError("still behind the ends " + ends + ": " + behind);
+            }
+            for (ConsumerRecord<byte[], byte[]> record : consumer.poll(Duration.ofMillis(100))) {
+                TopicPartition partition = new TopicPartition(record.topic(), record.partition());
+                records.computeIfPresent(partition, (key, list) -> {
+                    list.add(record);
+                    return list;
+                });
+            }
+        }
+        Map<TopicPartition, Seen> seen = new HashMap<>();
+        records.forEach((partition, found) ->
+            seen.put(partition, new Seen(starts.get(partition), ends.get(partition), found)));
+        return seen;
     }
 
     private static List<TopicPartition> behind(KafkaConsumer<byte[], byte[]> consumer, Map<TopicPartition, Long> ends) {
