@@ -30,12 +30,30 @@ pub(crate) fn put_at(bytes: &mut [u8], position: usize, value: &[u8]) {
 }
 
 /// The zig-zag varint at `position`, and the position behind it. 32-bit values have the same bytes as 64-bit ones.
+#[inline]
 pub(crate) fn varlong_at(bytes: &[u8], position: usize) -> Option<(i64, usize)> {
+    // Most are of one or two bytes; every record has at least six of them.
+    let rest = bytes.get(position..)?;
+    match *rest {
+        [first, ..] if first < 0x80 => Some((unzigzag(u64::from(first)), position + 1)),
+        [first, second, ..] if second < 0x80 => {
+            Some((unzigzag(u64::from(first & 0x7f) | u64::from(second) << 7), position + 2))
+        }
+        _ => long_varlong_at(bytes, position),
+    }
+}
+
+#[inline]
+fn unzigzag(value: u64) -> i64 {
+    (value >> 1) as i64 ^ -((value & 1) as i64)
+}
+
+fn long_varlong_at(bytes: &[u8], position: usize) -> Option<(i64, usize)> {
     let mut value = 0u64;
     for (count, byte) in bytes.get(position..)?.iter().take(10).enumerate() {
         value |= u64::from(byte & 0x7f) << (7 * count).min(63);
         if byte & 0x80 == 0 {
-            return Some(((value >> 1) as i64 ^ -((value & 1) as i64), position + count + 1));
+            return Some((unzigzag(value), position + count + 1));
         }
     }
     None
