@@ -61,7 +61,7 @@ fn a_session_with_our_own_server() {
         };
         let server = zk_server::start(config.clone(), disk(), clock()).await.unwrap();
         let config = zk_server::Config { address: server.local_addr(), ..config };
-        run(TestServer::Ours { config, server: Some(server) }).await;
+        run(TestServer::Ours { config: Box::new(config), server: Some(server) }).await;
     });
 }
 
@@ -130,7 +130,7 @@ async fn run(mut server: TestServer) {
 /// A server that can be taken away and brought back on the same data and port.
 enum TestServer {
     Java(ZooKeeper),
-    Ours { config: zk_server::Config, server: Option<zk_server::Server> },
+    Ours { config: Box<zk_server::Config>, server: Option<zk_server::Server> },
 }
 
 impl TestServer {
@@ -156,7 +156,7 @@ impl TestServer {
         match self {
             TestServer::Java(server) => server.restart(),
             TestServer::Ours { config, server } => {
-                *server = Some(zk_server::start(config.clone(), disk(), clock()).await.unwrap());
+                *server = Some(zk_server::start((**config).clone(), disk(), clock()).await.unwrap());
             }
         }
     }
