@@ -30,7 +30,7 @@ pub(crate) fn put_at(bytes: &mut [u8], position: usize, value: &[u8]) {
 }
 
 /// The zig-zag varint at `position`, and the position behind it. 32-bit values have the same bytes as 64-bit ones.
-#[inline]
+#[inline(always)]
 pub(crate) fn varlong_at(bytes: &[u8], position: usize) -> Option<(i64, usize)> {
     // Most are of one or two bytes; every record has at least six of them.
     let rest = bytes.get(position..)?;

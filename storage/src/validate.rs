@@ -169,7 +169,7 @@ pub(crate) fn prepare_for_leader(records: &Bytes, terms: &Terms<'_>) -> Result<P
         return Ok(Prepared { batches: Vec::new(), first_offset: None, log_append_time });
     };
     let plan = Plan::new(first.header, &batches, terms)?;
-    let mut checker = Checker { terms, plan, errors: Vec::new(), error_count: 0, bad_timestamp: false };
+    let mut checker = Checker::new(terms, plan);
     let prepared = Prepared { batches: checker.prepare(batches)?, first_offset: None, log_append_time };
     for batch in &prepared.batches {
         terms.check_size(batch.header.size)?;
@@ -253,9 +253,24 @@ struct Checker<'a> {
     errors: Vec<RecordError>,
     error_count: usize,
     bad_timestamp: bool,
+    /// How far a timestamp may lie before and after now, milliseconds: asked for every record.
+    before_max_ms: i64,
+    after_max_ms: i64,
 }
 
-impl Checker<'_> {
+impl<'a> Checker<'a> {
+    fn new(terms: &'a Terms<'a>, plan: Plan) -> Checker<'a> {
+        Checker {
+            terms,
+            plan,
+            errors: Vec::new(),
+            error_count: 0,
+            bad_timestamp: false,
+            before_max_ms: terms.config.timestamp_before_max.map_or(i64::MAX, millis),
+            after_max_ms: terms.config.timestamp_after_max.map_or(i64::MAX, millis),
+        }
+    }
+
     fn prepare(&mut self, batches: Vec<Batch>) -> Result<Vec<ReadyBatch>, AppendError> {
         let mut in_place = self.plan.in_place;
         let mut walks = Vec::with_capacity(batches.len());
@@ -402,8 +417,7 @@ impl Checker<'_> {
 
     fn check_timestamp(&mut self, record: Seen) {
         let (now, timestamp) = (self.terms.now_ms, record.timestamp);
-        let before = self.terms.config.timestamp_before_max.map_or(i64::MAX, millis);
-        let after = self.terms.config.timestamp_after_max.map_or(i64::MAX, millis);
+        let (before, after) = (self.before_max_ms, self.after_max_ms);
         let age = now.saturating_sub(timestamp);
         if age > before || age.saturating_neg() > after {
             self.bad_timestamp = true;

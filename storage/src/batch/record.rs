@@ -217,7 +217,7 @@ impl<'a> Body<'a> {
 
     /// A whole record at the start of `bytes` and what it takes, if nothing is wrong with it. Anything else is for [`length`]
     /// and [`Body::parse`], which find out what is; this one is much faster because it does not ask.
-    #[inline]
+    #[inline(always)]
     fn quick(bytes: &'a [u8]) -> Option<(Body<'a>, usize)> {
         let (len, start) = varlong_at(bytes, 0)?;
         let end = start.checked_add(usize::try_from(len).ok()?)?;
@@ -256,7 +256,7 @@ impl<'a> Body<'a> {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn quick_field(bytes: &[u8], at: usize) -> Option<(Option<&[u8]>, usize)> {
     let (len, start) = varlong_at(bytes, at)?;
     match i32::try_from(len).ok()? {
